@@ -1,0 +1,1 @@
+"""Tunesmith: one typed configuration for any fine-tune, on any backend."""
