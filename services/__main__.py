@@ -1,0 +1,15 @@
+"""`python -m services`: every service in one process, the embedded default."""
+
+from services.chassis.server import Service, main
+from services.chassis.settings import Settings
+from services.job.service import build as build_job
+from services.parameter.service import build as build_parameter
+from services.registry.service import build as build_registry
+
+
+async def build(settings: Settings) -> list[Service]:
+    """All of them; they still talk gRPC to each other, over this process's own address."""
+    return [*await build_registry(settings), *await build_job(settings), *await build_parameter(settings)]
+
+
+main("services", build)

@@ -1,0 +1,4 @@
+"""Who calls, and for which project. Until there is authentication everybody is one person in one project."""
+
+PROJECT = "default"
+OWNER = "local"

@@ -1,0 +1,1 @@
+"""The job service: durable work, the pools that lease it, and the agents' door."""

@@ -1,0 +1,154 @@
+"""tunesmith.job.v1.JobService."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.api import httpbody_pb2
+from sqlalchemy import Connection, select
+from tunesmith.job.v1 import job_service_pb2 as messages
+from tunesmith.job.v1 import job_service_pb2_grpc, job_state_pb2
+
+from services.chassis.database import Database
+from services.chassis.errors import NotFound
+from services.chassis.identity import PROJECT
+from services.chassis.paging import decode_token, encode_token, page_size, split_page
+from services.job import convert, storage
+from services.job.artifact_store import CHUNK_BYTES, ArtifactStore
+from services.job.changes import QUEUE, Changes
+from services.job.inputs import Registry
+from services.job.usecases.cancel import cancel_job
+from services.job.usecases.create import create_job
+from services.job.watch import watch_job
+
+EVENT_PAGE_SIZE = 200
+
+
+class JobServicer(job_service_pb2_grpc.JobServiceServicer):
+    """Jobs, their events, metrics and artifacts."""
+
+    def __init__(self, database: Database, registry: Registry, store: ArtifactStore, changes: Changes) -> None:
+        self._database = database
+        self._registry = registry
+        self._store = store
+        self._changes = changes
+        # Set when the server stops, so that watches end instead of holding it.
+        self.stopping = asyncio.Event()
+
+    async def CreateJob(
+        self, request: messages.CreateJobRequest, context: grpc.aio.ServicerContext
+    ) -> messages.CreateJobResponse:
+        response = await create_job(self._database, self._registry, request)
+        self._changes.notify(QUEUE)
+        return response
+
+    async def GetJob(self, request: messages.GetJobRequest, context: grpc.aio.ServicerContext) -> messages.GetJobResponse:
+        row = await self._database.read(lambda connection: storage.find_job(connection, request.id))
+        return messages.GetJobResponse(job=convert.job(row))
+
+    async def ListJobs(self, request: messages.ListJobsRequest, context: grpc.aio.ServicerContext) -> messages.ListJobsResponse:
+        return await self._database.read(lambda connection: _list_jobs(connection, request))
+
+    async def CancelJob(
+        self, request: messages.CancelJobRequest, context: grpc.aio.ServicerContext
+    ) -> messages.CancelJobResponse:
+        def work(connection: Connection) -> messages.CancelJobResponse:
+            cancel_job(connection, request.id)
+            return messages.CancelJobResponse(job=convert.job(storage.find_job(connection, request.id)))
+
+        response = await self._database.write(work)
+        self._changes.notify(request.id)
+        return response
+
+    async def WatchJob(
+        self, request: messages.WatchJobRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[messages.WatchJobResponse]:
+        async for response in watch_job(self._database, self._changes, request, self.stopping):
+            yield response
+
+    async def ListJobEvents(
+        self, request: messages.ListJobEventsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListJobEventsResponse:
+        return await self._database.read(lambda connection: _list_events(connection, request))
+
+    async def ListJobMetrics(
+        self, request: messages.ListJobMetricsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListJobMetricsResponse:
+        def work(connection: Connection) -> Any:
+            storage.find_job(connection, request.job_id)
+            return storage.chunks_after(connection, request.job_id, key=request.key)
+
+        chunks = await self._database.read(work)
+        after_step = request.after_step if request.HasField("after_step") else None
+        return messages.ListJobMetricsResponse(series=convert.series(chunks, after_step))
+
+    async def ListArtifacts(
+        self, request: messages.ListArtifactsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListArtifactsResponse:
+        return await self._database.read(lambda connection: _list_artifacts(connection, request))
+
+    async def GetArtifactSet(
+        self, request: messages.GetArtifactSetRequest, context: grpc.aio.ServicerContext
+    ) -> messages.GetArtifactSetResponse:
+        def work(connection: Connection) -> Any:
+            found = storage.find_artifact(connection, request.artifact_id)
+            return storage.artifact_set(connection, found["set_id"])
+
+        rows = await self._database.read(work)
+        return messages.GetArtifactSetResponse(artifacts=[convert.artifact(row) for row in rows])
+
+    async def DownloadArtifact(
+        self, request: messages.DownloadArtifactRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[messages.DownloadArtifactResponse]:
+        row = await self._database.read(lambda connection: storage.find_artifact(connection, request.artifact_id))
+        if row["job_id"] != request.job_id:
+            raise NotFound("artifact", request.artifact_id, f"GET /v1/jobs/{request.job_id}/artifacts lists the job's")
+        with self._store.path(row["job_id"], row["id"]).open("rb") as file:
+            # An empty file still is an answer with a body's type.
+            chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
+            while True:
+                body = httpbody_pb2.HttpBody(content_type="application/octet-stream", data=chunk)
+                yield messages.DownloadArtifactResponse(data=body)
+                chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
+                if not chunk:
+                    return
+
+
+def _list_jobs(connection: Connection, request: messages.ListJobsRequest) -> messages.ListJobsResponse:
+    table, size = storage.jobs, page_size(request.page_size)
+    ascending = request.order_by == "create_time"
+    # Ids are UUIDv7, so their order is that of creation.
+    query = select(table).where(table.c.project == PROJECT).order_by(table.c.id if ascending else table.c.id.desc())
+    after = decode_token(request)
+    if after is not None:
+        query = query.where(table.c.id > after if ascending else table.c.id < after)
+    if request.states:
+        query = query.where(table.c.state.in_([job_state_pb2.JobState.Name(state) for state in request.states]))
+    if request.provider:
+        query = query.where(table.c.provider == request.provider)
+    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
+    token = encode_token(request, rows[-1]["id"]) if more else ""
+    return messages.ListJobsResponse(jobs=[convert.job(row) for row in rows], next_page_token=token)
+
+
+def _list_events(connection: Connection, request: messages.ListJobEventsRequest) -> messages.ListJobEventsResponse:
+    storage.find_job(connection, request.job_id)
+    size = page_size(request.page_size, EVENT_PAGE_SIZE)
+    after = decode_token(request)
+    after = request.after_sequence if after is None else int(after)
+    rows, more = split_page(storage.events_after(connection, request.job_id, after, size + 1), size)
+    token = encode_token(request, rows[-1]["sequence"]) if more else ""
+    return messages.ListJobEventsResponse(events=[convert.event(row) for row in rows], next_page_token=token)
+
+
+def _list_artifacts(connection: Connection, request: messages.ListArtifactsRequest) -> messages.ListArtifactsResponse:
+    storage.find_job(connection, request.job_id)
+    table, size = storage.artifacts, page_size(request.page_size, EVENT_PAGE_SIZE)
+    query = select(table).where(table.c.job_id == request.job_id).order_by(table.c.id)
+    after = decode_token(request)
+    if after is not None:
+        query = query.where(table.c.id > after)
+    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
+    token = encode_token(request, rows[-1]["id"]) if more else ""
+    return messages.ListArtifactsResponse(artifacts=[convert.artifact(row) for row in rows], next_page_token=token)

@@ -1,0 +1,42 @@
+"""tunesmith.pool.v1.PoolService."""
+
+import grpc
+from sqlalchemy import Connection, func, select
+from tunesmith.pool.v1 import pool_service_pb2 as messages
+from tunesmith.pool.v1 import pool_service_pb2_grpc
+
+from services.chassis.database import Database, now_ms
+from services.chassis.paging import decode_token, encode_token, page_size, split_page
+from services.job import convert, domain, storage
+
+
+class PoolServicer(pool_service_pb2_grpc.PoolServiceServicer):
+    """Where work can run."""
+
+    def __init__(self, database: Database, lost_after_s: float) -> None:
+        self._database = database
+        self._lost_after_ms = round(lost_after_s * 1000)
+
+    async def ListPools(
+        self, request: messages.ListPoolsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListPoolsResponse:
+        return await self._database.read(lambda connection: _list_pools(connection, request, self._lost_after_ms))
+
+
+def _list_pools(connection: Connection, request: messages.ListPoolsRequest, lost_after_ms: int) -> messages.ListPoolsResponse:
+    table, size = storage.pools, page_size(request.page_size)
+    query = select(table).order_by(table.c.id.desc())
+    after = decode_token(request)
+    if after is not None:
+        query = query.where(table.c.id < after)
+    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
+    running, now = _running_jobs(connection), now_ms(connection)
+    pools = [convert.pool(row, running.get(row["id"], 0), lost=now - row["last_seen_ms"] > lost_after_ms) for row in rows]
+    return messages.ListPoolsResponse(pools=pools, next_page_token=encode_token(request, rows[-1]["id"]) if more else "")
+
+
+def _running_jobs(connection: Connection) -> dict[str, int]:
+    table = storage.jobs
+    leased = [domain.name_of(state) for state in domain.LEASED]
+    query = select(table.c.pool_id, func.count()).where(table.c.state.in_(leased)).group_by(table.c.pool_id)
+    return dict(connection.execute(query).tuples().all())

@@ -1,0 +1,108 @@
+"""tunesmith.worker.v1.WorkerService: the agents' door."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+from sqlalchemy import Connection
+from tunesmith.worker.v1 import worker_service_pb2 as door
+from tunesmith.worker.v1 import worker_service_pb2_grpc
+
+from services.chassis.database import Database, now_ms
+from services.chassis.errors import NotFound
+from services.job.artifact_store import ArtifactStore
+from services.job.changes import QUEUE, Changes, wait
+from services.job.inputs import Registry
+from services.job.usecases import lease, report
+from services.job.usecases.write_artifacts import write_artifact_set
+
+# How often a waiting pool looks without being woken: another process may have queued a job.
+QUEUE_POLL_S = 1.0
+
+
+class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
+    """Pools lease jobs here, read their inputs, report, and store what they made."""
+
+    def __init__(
+        self, database: Database, registry: Registry, store: ArtifactStore, changes: Changes, lease_seconds: float
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._store = store
+        self._changes = changes
+        self._lease_seconds = lease_seconds
+        self.stopping = asyncio.Event()
+
+    async def RegisterPool(
+        self, request: door.RegisterPoolRequest, context: grpc.aio.ServicerContext
+    ) -> door.RegisterPoolResponse:
+        await self._database.write(lambda connection: lease.register_pool(connection, request))
+        return door.RegisterPoolResponse()
+
+    async def Lease(self, request: door.LeaseRequest, context: grpc.aio.ServicerContext) -> door.LeaseResponse:
+        end = time.monotonic() + request.wait_seconds
+        with self._changes.subscribe(QUEUE) as waiter:
+            while True:
+                waiter.clear()
+                assignment = await self._database.write(
+                    lambda connection: lease.lease_job(connection, request.pool_id, self._lease_seconds)
+                )
+                if assignment is not None:
+                    self._changes.notify(assignment.lease.job_id)
+                    return door.LeaseResponse(assignment=assignment)
+                remaining = end - time.monotonic()
+                if remaining <= 0 or self.stopping.is_set():
+                    return door.LeaseResponse()
+                await wait(waiter, min(QUEUE_POLL_S, remaining))
+
+    async def Heartbeat(self, request: door.HeartbeatRequest, context: grpc.aio.ServicerContext) -> door.HeartbeatResponse:
+        directive = await self._database.write(lambda connection: lease.keep_lease(connection, request, self._lease_seconds))
+        return door.HeartbeatResponse(directive=directive)
+
+    async def Report(self, request: door.ReportRequest, context: grpc.aio.ServicerContext) -> door.ReportResponse:
+        def work(connection: Connection) -> door.Directive:
+            expires_ms = now_ms(connection) + round(self._lease_seconds * 1000)
+            return report.apply_report(connection, request, expires_ms)
+
+        directive = await self._database.write(work)
+        self._changes.notify(request.lease.job_id)
+        return door.ReportResponse(directive=directive)
+
+    async def ReleaseLease(
+        self, request: door.ReleaseLeaseRequest, context: grpc.aio.ServicerContext
+    ) -> door.ReleaseLeaseResponse:
+        await self._database.write(lambda connection: lease.release_lease(connection, request))
+        self._changes.notify(request.lease.job_id)
+        self._changes.notify(QUEUE)
+        return door.ReleaseLeaseResponse()
+
+    async def ReadDataset(
+        self, request: door.ReadDatasetRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[door.ReadDatasetResponse]:
+        inputs = await self._inputs(request.lease)
+        training = request.role == door.DATASET_ROLE_TRAINING
+        dataset = inputs.training_dataset if training else inputs.validation_dataset
+        if not dataset.id:
+            raise NotFound("validation dataset of job", request.lease.job_id, "the job has none; read the training dataset")
+        async for response in self._registry.read_dataset(dataset.id):
+            yield door.ReadDatasetResponse(chunk=response.chunk)
+
+    async def ReadBaseModelFile(
+        self, request: door.ReadBaseModelFileRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[door.ReadBaseModelFileResponse]:
+        inputs = await self._inputs(request.lease)
+        async for response in self._registry.read_base_model_file(inputs.base_model.id, request.path):
+            yield door.ReadBaseModelFileResponse(chunk=response.chunk)
+
+    async def WriteArtifactSet(
+        self, request_iterator: AsyncIterator[door.WriteArtifactSetRequest], context: grpc.aio.ServicerContext
+    ) -> door.WriteArtifactSetResponse:
+        job_id, set_id = await write_artifact_set(self._database, self._store, aiter(request_iterator))
+        self._changes.notify(job_id)
+        return door.WriteArtifactSetResponse(set_id=set_id)
+
+    async def _inputs(self, token: door.LeaseToken) -> door.Assignment:
+        """What a lease may read: only its own job's inputs."""
+        row = await self._database.read(lambda connection: lease.check_lease(connection, token))
+        return door.Assignment.FromString(row["inputs"])

@@ -1,0 +1,87 @@
+"""The job service, wired."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+import structlog
+from tunesmith.job.v1 import job_service_pb2_grpc
+from tunesmith.pool.v1 import pool_service_pb2_grpc
+from tunesmith.worker.v1 import worker_service_pb2_grpc
+
+from services.chassis.database import Database
+from services.chassis.migrations import migrate
+from services.chassis.server import client_channel
+from services.chassis.settings import Settings
+from services.job.artifact_store import ArtifactStore
+from services.job.changes import QUEUE, Changes
+from services.job.inputs import Registry
+from services.job.rpc.jobs import JobServicer
+from services.job.rpc.pools import PoolServicer
+from services.job.rpc.worker import WorkerServicer
+from services.job.usecases.lease import expire_leases
+from services.job.usecases.write_artifacts import remove_leftovers
+
+EXPIRY_INTERVAL_S = 1.0
+
+log = structlog.get_logger()
+
+
+class JobService:
+    """Jobs, pools, and the agents' door, with the task that takes back expired leases."""
+
+    names = ("tunesmith.job.v1.JobService", "tunesmith.pool.v1.PoolService", "tunesmith.worker.v1.WorkerService")
+
+    def __init__(self, settings: Settings, database: Database, registry_channel: grpc.aio.Channel) -> None:
+        self._database = database
+        self._registry_channel = registry_channel
+        self._store = ArtifactStore(settings.home / "artifacts")
+        self._changes = Changes()
+        registry = Registry(registry_channel)
+        self._jobs = JobServicer(database, registry, self._store, self._changes)
+        self._pools = PoolServicer(database, settings.lease_seconds)
+        self._worker = WorkerServicer(database, registry, self._store, self._changes, settings.lease_seconds)
+        self._expiry: asyncio.Task[None] | None = None
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        job_service_pb2_grpc.add_JobServiceServicer_to_server(self._jobs, server)
+        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(self._pools, server)
+        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(self._worker, server)
+
+    async def start(self) -> None:
+        removed = await self._database.write(lambda connection: remove_leftovers(connection, self._store))
+        if removed:
+            log.info("unlisted_artifacts_removed", count=removed)
+        self._expiry = asyncio.create_task(self._take_back_expired())
+
+    async def stop(self) -> None:
+        self._jobs.stopping.set()
+        self._worker.stopping.set()
+        self._changes.notify_all()
+        if self._expiry is not None:
+            self._expiry.cancel()
+
+    async def close(self) -> None:
+        await self._registry_channel.close()
+        await asyncio.to_thread(self._database.close)
+
+    async def _take_back_expired(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_INTERVAL_S)
+            try:
+                lost: Sequence[str] = await self._database.write(expire_leases)
+            except Exception:
+                # The next round tries again; a job must not wait for ever because the database was away once.
+                log.exception("lease_expiry_failed")
+                continue
+            for job_id in lost:
+                log.warning("lease_expired", job=job_id)
+                self._changes.notify(job_id)
+                self._changes.notify(QUEUE)
+
+
+async def build(settings: Settings) -> list[JobService]:
+    """The job service on the configured database, its tables brought up to date."""
+    database = Database(settings.database())
+    migrate(database.engine, "job")
+    return [JobService(settings, database, client_channel(settings.address_of("registry")))]

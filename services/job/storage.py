@@ -1,0 +1,182 @@
+"""The job service's tables, and the questions it asks of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    select,
+    update,
+)
+
+from services.chassis.errors import NotFound
+from services.chassis.idempotency import request_table
+from services.job.domain import LEASED, QUEUED, name_of
+
+metadata = MetaData()
+
+jobs = Table(
+    "job_jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(64), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("display_name", String(128), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("provider_job_id", String(256)),
+    Column("state", String(32), nullable=False),
+    # A Job with what never changes: both configurations, the lowering, what was predicted.
+    Column("definition", LargeBinary, nullable=False),
+    # An Assignment with the base model and datasets as they were when the job was created, so that leasing asks nobody.
+    Column("inputs", LargeBinary, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("error", LargeBinary),
+    Column("measured", LargeBinary),
+    Column("step", BigInteger),
+    Column("total_steps", BigInteger),
+    Column("epoch", Float),
+    Column("estimated_remaining_seconds", Float),
+    Column("attempt", Integer, nullable=False),
+    Column("lost_attempts", Integer, nullable=False),
+    Column("pause_requested", Boolean, nullable=False),
+    Column("pool_id", String(36)),
+    # Each lease has a higher epoch than the one before; a write that carries another is refused.
+    Column("lease_epoch", BigInteger, nullable=False),
+    Column("lease_expires_ms", BigInteger),
+    # The last report of this attempt that was applied.
+    Column("report_sequence", BigInteger, nullable=False),
+    Column("event_sequence", BigInteger, nullable=False),
+    Column("create_time_ms", BigInteger, nullable=False),
+    Column("start_time_ms", BigInteger),
+    Column("end_time_ms", BigInteger),
+    Column("update_time_ms", BigInteger, nullable=False),
+    Index("job_jobs_by_state", "state", "id"),
+    Index("job_jobs_by_project", "project", "id"),
+)
+
+events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", String(36), ForeignKey("job_jobs.id"), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("type", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("detail", LargeBinary),
+    Column("create_time_ms", BigInteger, nullable=False),
+)
+
+# Points are stored as they were reported, many a row: one row a point is what makes other trackers slow.
+metric_chunks = Table(
+    "job_metric_chunks",
+    metadata,
+    Column("cursor", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("job_id", String(36), ForeignKey("job_jobs.id"), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("report_sequence", BigInteger, nullable=False),
+    Column("chunk", LargeBinary, nullable=False),
+    Index("job_metric_chunks_by_job", "job_id", "key", "cursor"),
+    sqlite_autoincrement=True,
+)
+
+artifacts = Table(
+    "job_artifacts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("job_id", String(36), ForeignKey("job_jobs.id"), nullable=False),
+    Column("set_id", String(36), nullable=False),
+    Column("set_name", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("create_time_ms", BigInteger, nullable=False),
+    UniqueConstraint("job_id", "path"),
+    Index("job_artifacts_by_set", "set_id"),
+)
+
+pools = Table(
+    "job_pools",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    # A Pool with what its agent said of it.
+    Column("definition", LargeBinary, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    Column("create_time_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+)
+
+requests = request_table(metadata, "job")
+
+
+def find_job(connection: Connection, job_id: str) -> RowMapping:
+    """One job's row. Raises NotFound."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("job", job_id, "GET /v1/jobs lists them")
+    return row
+
+
+def update_job(connection: Connection, job_id: str, **changes: Any) -> None:
+    """Change columns of one job."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
+
+
+def oldest_queued(connection: Connection, providers: Sequence[str]) -> RowMapping | None:
+    """The job that has waited longest for one of these providers."""
+    query = select(jobs).where(jobs.c.state == name_of(QUEUED), jobs.c.provider.in_(providers)).order_by(jobs.c.id).limit(1)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def expired_leases(connection: Connection, now_ms: int) -> Sequence[RowMapping]:
+    """Jobs whose worker has not been heard of in time."""
+    leased = [name_of(state) for state in LEASED]
+    query = select(jobs).where(jobs.c.state.in_(leased), jobs.c.lease_expires_ms < now_ms)
+    return connection.execute(query).mappings().all()
+
+
+def events_after(connection: Connection, job_id: str, sequence: int, limit: int) -> Sequence[RowMapping]:
+    """A job's events after a sequence, in order."""
+    query = select(events).where(events.c.job_id == job_id, events.c.sequence > sequence).order_by(events.c.sequence)
+    return connection.execute(query.limit(limit)).mappings().all()
+
+
+def chunks_after(connection: Connection, job_id: str, cursor: int = 0, key: str = "") -> Sequence[RowMapping]:
+    """A job's metric chunks after a cursor, in the order in which they were reported."""
+    query = select(metric_chunks).where(metric_chunks.c.job_id == job_id, metric_chunks.c.cursor > cursor)
+    if key:
+        query = query.where(metric_chunks.c.key == key)
+    return connection.execute(query.order_by(metric_chunks.c.cursor)).mappings().all()
+
+
+def artifact_set(connection: Connection, set_id: str) -> Sequence[RowMapping]:
+    """The files of one set, by path."""
+    query = select(artifacts).where(artifacts.c.set_id == set_id).order_by(artifacts.c.path)
+    return connection.execute(query).mappings().all()
+
+
+def find_artifact(connection: Connection, artifact_id: str) -> RowMapping:
+    """One artifact's row. Raises NotFound."""
+    row = connection.execute(select(artifacts).where(artifacts.c.id == artifact_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound("artifact", artifact_id, "GET /v1/jobs/{id}/artifacts lists a job's")
+    return row

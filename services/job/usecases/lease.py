@@ -1,0 +1,126 @@
+"""Pools ask for jobs, keep them by being heard of, and lose them by silence."""
+
+from collections.abc import Sequence
+
+from google.rpc import code_pb2, status_pb2
+from sqlalchemy import Connection, RowMapping, select
+from tunesmith.job.v1 import job_event_pb2, job_pb2
+from tunesmith.pool.v1 import pool_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as door
+
+from services.chassis.database import now_ms
+from services.chassis.errors import Aborted, FailedPrecondition
+from services.job import convert, domain, storage
+from services.job.usecases.cancel import end_cancelled
+from services.job.usecases.transition import fail, move
+
+
+def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> None:
+    """Write down what a pool is, or that it is still there."""
+    definition = pool_pb2.Pool(
+        display_name=request.display_name, providers=request.providers, devices=request.devices
+    ).SerializeToString()
+    now = now_ms(connection)
+    values = {"definition": definition, "ready": request.ready, "last_seen_ms": now}
+    pools = storage.pools
+    found = connection.execute(pools.update().where(pools.c.id == request.pool_id).values(**values))
+    if found.rowcount == 0:
+        connection.execute(pools.insert().values(id=request.pool_id, create_time_ms=now, **values))
+
+
+def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> door.Assignment | None:
+    """Give the pool the job that has waited longest, if there is one it can run.
+
+    Raises FailedPrecondition, reason POOL_NOT_REGISTERED.
+    """
+    row = storage.oldest_queued(connection, _providers(connection, pool_id))
+    if row is None:
+        return None
+    attempt, epoch = row["attempt"] + 1, row["lease_epoch"] + 1
+    move(
+        connection,
+        row,
+        domain.RUNNING,
+        job_event_pb2.JOB_EVENT_TYPE_STARTED,
+        f"Attempt {attempt} started on pool {pool_id}.",
+        attempt=attempt,
+        lease_epoch=epoch,
+        lease_expires_ms=_expiry(connection, lease_seconds),
+        report_sequence=0,
+        pool_id=pool_id,
+    )
+    assignment = door.Assignment.FromString(row["inputs"])
+    assignment.lease.job_id, assignment.lease.epoch = row["id"], epoch
+    assignment.lease_seconds = lease_seconds
+    assignment.attempt = attempt
+    assignment.provider = row["provider"]
+    assignment.display_name = row["display_name"]
+    assignment.configuration.CopyFrom(job_pb2.Job.FromString(row["definition"]).resolved_configuration)
+    return assignment
+
+
+def check_lease(connection: Connection, lease: door.LeaseToken) -> RowMapping:
+    """The row of a job whose lease this is. Raises Aborted, reason LEASE_LOST, if it is no longer."""
+    row = storage.find_job(connection, lease.job_id)
+    if row["lease_epoch"] != lease.epoch or convert.state_of(row) not in domain.LEASED:
+        text = f"lease {lease.epoch} of job {lease.job_id} is over; stop working on it"
+        raise Aborted("LEASE_LOST", text, {"job_id": lease.job_id, "state": row["state"]})
+    return row
+
+
+def keep_lease(connection: Connection, request: door.HeartbeatRequest, lease_seconds: float) -> door.Directive:
+    """Put off a lease's expiry; tells what a person wants of the job."""
+    row = check_lease(connection, request.lease)
+    storage.update_job(connection, row["id"], lease_expires_ms=_expiry(connection, lease_seconds))
+    pools = storage.pools
+    connection.execute(pools.update().where(pools.c.id == request.pool_id).values(last_seen_ms=now_ms(connection)))
+    return directive(row)
+
+
+def directive(row: RowMapping) -> door.Directive:
+    """What a person wants of a job that runs."""
+    if convert.state_of(row) == domain.CANCELLING:
+        return door.DIRECTIVE_CANCEL
+    return door.DIRECTIVE_PAUSE if row["pause_requested"] else door.DIRECTIVE_CONTINUE
+
+
+def lose_worker(connection: Connection, row: RowMapping, reason: str) -> None:
+    """A job's worker is gone: queue another attempt, or end the job."""
+    if convert.state_of(row) == domain.CANCELLING:
+        end_cancelled(connection, row["id"])
+        return
+    lost = row["lost_attempts"] + 1
+    storage.update_job(connection, row["id"], lost_attempts=lost)
+    if lost < domain.MAX_LOST_ATTEMPTS:
+        text = f"Attempt {row['attempt']} lost its worker: {reason}. Queued for another attempt."
+        move(connection, row, domain.QUEUED, job_event_pb2.JOB_EVENT_TYPE_WORKER_LOST, text)
+    else:
+        text = f"{lost} attempts lost their worker, the last because {reason}. Look at the pool's memory and logs, then rerun."
+        fail(connection, row, status_pb2.Status(code=code_pb2.ABORTED, message=text))
+
+
+def release_lease(connection: Connection, request: door.ReleaseLeaseRequest) -> None:
+    """Give a job back because its actor is gone."""
+    lose_worker(connection, check_lease(connection, request.lease), request.reason or "its actor died")
+
+
+def expire_leases(connection: Connection) -> Sequence[str]:
+    """Take back every job whose worker was silent for too long; answers their ids."""
+    rows = storage.expired_leases(connection, now_ms(connection))
+    for row in rows:
+        lose_worker(connection, row, "it was not heard of in time")
+    return [row["id"] for row in rows]
+
+
+def _providers(connection: Connection, pool_id: str) -> Sequence[str]:
+    pools = storage.pools
+    row = connection.execute(select(pools).where(pools.c.id == pool_id)).mappings().one_or_none()
+    if row is None:
+        text = f"pool {pool_id} is not registered; call RegisterPool first"
+        raise FailedPrecondition("POOL_NOT_REGISTERED", text)
+    connection.execute(pools.update().where(pools.c.id == pool_id).values(last_seen_ms=now_ms(connection)))
+    return pool_pb2.Pool.FromString(row["definition"]).providers
+
+
+def _expiry(connection: Connection, lease_seconds: float) -> int:
+    return now_ms(connection) + round(lease_seconds * 1000)

@@ -1,0 +1,95 @@
+"""What workers report, applied once."""
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+from tunesmith.job.v1 import job_event_pb2, job_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as door
+
+from services.chassis.errors import InvalidArgument
+from services.job import convert, domain, storage
+from services.job.usecases.cancel import end_cancelled
+from services.job.usecases.lease import check_lease, directive
+from services.job.usecases.transition import add_event, fail, move
+
+
+def apply_report(connection: Connection, request: door.ReportRequest, lease_expires_ms: int) -> door.Directive:
+    """Write down a report: figures, events, points and perhaps the end of the attempt.
+
+    A report that was applied before changes nothing, also after the job's end, because its acknowledgement may have been lost.
+    """
+    row = storage.find_job(connection, request.lease.job_id)
+    if row["lease_epoch"] == request.lease.epoch and request.sequence <= row["report_sequence"]:
+        return directive(row)
+    row = check_lease(connection, request.lease)
+    if request.sequence != row["report_sequence"] + 1:
+        text = f"report {request.sequence} came after report {row['report_sequence']}; send {row['report_sequence'] + 1} next"
+        raise InvalidArgument([("sequence", text)])
+    storage.update_job(
+        connection,
+        row["id"],
+        report_sequence=request.sequence,
+        lease_expires_ms=lease_expires_ms,
+        **_progress(request),
+        **_measured(row, request),
+    )
+    _add_points(connection, row, request)
+    for event in request.events:
+        add_event(connection, row["id"], event.type, event.message, event.detail)
+    if request.HasField("outcome"):
+        _end_attempt(connection, row["id"], request.outcome)
+    return directive(row)
+
+
+def _progress(request: door.ReportRequest) -> dict[str, Any]:
+    if not request.HasField("progress"):
+        return {}
+    progress = request.progress
+    remaining = progress.estimated_remaining_seconds if progress.HasField("estimated_remaining_seconds") else None
+    return {
+        "step": progress.step,
+        "total_steps": progress.total_steps or None,
+        "epoch": progress.epoch,
+        "estimated_remaining_seconds": remaining,
+    }
+
+
+def _measured(row: RowMapping, request: door.ReportRequest) -> dict[str, Any]:
+    if not request.HasField("measured"):
+        return {}
+    figures = job_pb2.JobFigures.FromString(row["measured"] or b"")
+    figures.MergeFrom(request.measured)
+    return {"measured": figures.SerializeToString()}
+
+
+def _add_points(connection: Connection, row: RowMapping, request: door.ReportRequest) -> None:
+    if not request.metrics:
+        return
+    rows = [
+        {
+            "job_id": row["id"],
+            "key": chunk.key,
+            "attempt": row["attempt"],
+            "report_sequence": request.sequence,
+            "chunk": chunk.SerializeToString(),
+        }
+        for chunk in request.metrics
+    ]
+    connection.execute(storage.metric_chunks.insert(), rows)
+
+
+def _end_attempt(connection: Connection, job_id: str, outcome: door.Outcome) -> None:
+    row = storage.find_job(connection, job_id)
+    match outcome.WhichOneof("kind"):
+        case "succeeded":
+            move(connection, row, domain.SUCCEEDED, job_event_pb2.JOB_EVENT_TYPE_SUCCEEDED, "Done; the artifacts are complete.")
+        case "failed":
+            fail(connection, row, outcome.failed)
+        case "cancelled":
+            end_cancelled(connection, job_id)
+        case "paused" if convert.state_of(row) == domain.CANCELLING:
+            # Somebody cancelled the job while its worker was stopping for a pause.
+            end_cancelled(connection, job_id)
+        case "paused":
+            text = "Paused at a checkpoint."
+            move(connection, row, domain.PAUSED, job_event_pb2.JOB_EVENT_TYPE_PAUSED, text, pause_requested=False)

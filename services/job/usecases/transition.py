@@ -1,0 +1,79 @@
+"""A change of state, its event and its effects: always together, in one transaction."""
+
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+from google.rpc import status_pb2
+from sqlalchemy import Connection, RowMapping
+from tunesmith.job.v1 import job_event_pb2, job_pb2
+from tunesmith.job.v1.job_event_pb2 import JobEventType
+
+from services.chassis.database import now_ms
+from services.job import convert, domain, storage
+
+
+def add_event(connection: Connection, job_id: str, event_type: JobEventType, message: str, detail: Struct | None = None) -> None:
+    """Append an event to a job, in the state the job has now."""
+    row = storage.find_job(connection, job_id)
+    sequence = row["event_sequence"] + 1
+    now = now_ms(connection)
+    connection.execute(
+        storage.events.insert().values(
+            job_id=job_id,
+            sequence=sequence,
+            type=JobEventType.Name(event_type),
+            message=message,
+            state=row["state"],
+            attempt=row["attempt"],
+            detail=detail.SerializeToString() if detail is not None and detail.fields else None,
+            create_time_ms=now,
+        )
+    )
+    storage.update_job(connection, job_id, event_sequence=sequence, update_time_ms=now)
+
+
+def move(
+    connection: Connection,
+    row: RowMapping,
+    state: domain.JobState,
+    event_type: JobEventType,
+    message: str,
+    **changes: Any,
+) -> None:
+    """Bring a job into another state, with the event that tells of it.
+
+    Raises FailedPrecondition, and changes nothing, if the job may not go there.
+    """
+    before = convert.state_of(row)
+    domain.check_transition(before, state)
+    now = now_ms(connection)
+    if state not in domain.LEASED:
+        changes |= {"lease_expires_ms": None, "estimated_remaining_seconds": None}
+    if state == domain.RUNNING and row["start_time_ms"] is None:
+        changes["start_time_ms"] = now
+    if state in domain.TERMINAL:
+        changes |= {"end_time_ms": now, "measured": _with_duration(row, now, changes.get("measured"))}
+    storage.update_job(connection, row["id"], state=domain.name_of(state), **changes)
+    add_event(connection, row["id"], event_type, message)
+
+
+def fail(connection: Connection, row: RowMapping, status: status_pb2.Status) -> None:
+    """End a job with a reason."""
+    move(
+        connection,
+        row,
+        domain.FAILED,
+        job_event_pb2.JOB_EVENT_TYPE_FAILED,
+        status.message,
+        error=status.SerializeToString(),
+    )
+
+
+def _with_duration(row: RowMapping, end_ms: int, measured: bytes | None) -> bytes | None:
+    """Measured figures with the time from RUNNING to now; unchanged for a job that never ran."""
+    stored = measured if measured is not None else row["measured"]
+    if row["start_time_ms"] is None:
+        return stored
+    figures = job_pb2.JobFigures.FromString(stored or b"")
+    figures.duration_seconds = (end_ms - row["start_time_ms"]) / 1000
+    return figures.SerializeToString()

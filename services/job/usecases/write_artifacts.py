@@ -1,0 +1,144 @@
+"""A worker stores a set of artifacts: listed whole, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sqlalchemy import Connection, select
+from tunesmith.job.v1 import artifact_pb2, job_event_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as door
+
+from services.chassis.database import Database, now_ms
+from services.chassis.errors import InvalidArgument
+from services.chassis.ids import new_id
+from services.chassis.validation import check
+from services.job import storage
+from services.job.artifact_store import ArtifactStore, IncomingFile
+from services.job.usecases.lease import check_lease
+from services.job.usecases.transition import add_event
+
+
+async def write_artifact_set(
+    database: Database, store: ArtifactStore, parts: AsyncIterator[door.WriteArtifactSetRequest]
+) -> tuple[str, str]:
+    """Receive a set and list it; answers (job id, set id). A set of that name that is there already is left as it is.
+
+    Raises Aborted if the lease is lost, InvalidArgument if a file is not what its header announced. Nothing is listed then, and
+    what had arrived is removed.
+    """
+    upload = _Upload(store, await _set_header(parts))
+    job_id = upload.header.lease.job_id
+    await database.read(lambda connection: check_lease(connection, upload.header.lease))
+    try:
+        async for part in parts:
+            await upload.receive(part)
+        await asyncio.to_thread(upload.finish)
+        set_id, listed = await database.write(lambda connection: _list(connection, upload))
+    except BaseException:
+        upload.discard()
+        raise
+    if not listed:
+        upload.discard()
+    return job_id, set_id
+
+
+async def _set_header(parts: AsyncIterator[door.WriteArtifactSetRequest]) -> door.ArtifactSetHeader:
+    first = await anext(parts, None)
+    if first is None or not first.HasField("set"):
+        raise InvalidArgument([("set", "the first message of an upload must carry the set's header")])
+    check(first)
+    return first.set
+
+
+class _Upload:
+    """The files of one set, as they arrive one after another."""
+
+    def __init__(self, store: ArtifactStore, header: door.ArtifactSetHeader) -> None:
+        self.header = header
+        self.files: list[tuple[door.ArtifactFileHeader, IncomingFile]] = []
+        self._store = store
+        self._open = False
+
+    async def receive(self, part: door.WriteArtifactSetRequest) -> None:
+        match part.WhichOneof("part"):
+            case "file":
+                check(part)
+                await asyncio.to_thread(self._begin, part.file)
+            case "chunk" if self._open:
+                await asyncio.to_thread(self.files[-1][1].write, part.chunk)
+            case _:
+                raise InvalidArgument([("part", "after the set's header come files: for each its header, then its bytes")])
+
+    def finish(self) -> None:
+        """Put the last file and the folder on disk."""
+        self._close()
+        if len(self.files) != self.header.file_count:
+            text = f"{self.header.file_count} files were announced and {len(self.files)} came; send the set again"
+            raise InvalidArgument([("set.file_count", text)])
+        self._store.sync(self.header.lease.job_id)
+
+    def discard(self) -> None:
+        if self._open:
+            self.files[-1][1].abandon()
+        self._store.discard(self.header.lease.job_id, [file.id for _, file in self.files])
+
+    def _begin(self, header: door.ArtifactFileHeader) -> None:
+        self._close()
+        if any(header.path == earlier.path for earlier, _ in self.files):
+            raise InvalidArgument([("file.path", f"{header.path} came twice in one set; send each file once")])
+        self.files.append((header, self._store.begin(self.header.lease.job_id)))
+        self._open = True
+
+    def _close(self) -> None:
+        if not self._open:
+            return
+        header, file = self.files[-1]
+        if (file.size_bytes, file.sha256) != (header.size_bytes, header.sha256):
+            text = (
+                f"{header.path}: {file.size_bytes} bytes came that are not the {header.size_bytes} announced; send the set again"
+            )
+            raise InvalidArgument([("file.sha256", text)])
+        file.finish()
+        self._open = False
+
+
+def _list(connection: Connection, upload: _Upload) -> tuple[str, bool]:
+    """List a set; answers its id, and whether it is a new one."""
+    header = upload.header
+    # Again, in the transaction that lists: the lease may have been lost while the bytes came.
+    row = check_lease(connection, header.lease)
+    table = storage.artifacts
+    earlier = select(table.c.set_id).where(table.c.job_id == row["id"], table.c.set_name == header.name).limit(1)
+    set_id = connection.execute(earlier).scalar_one_or_none()
+    if set_id is not None:
+        return set_id, False
+    set_id, now = new_id(), now_ms(connection)
+    rows = [
+        {
+            "id": file.id,
+            "job_id": row["id"],
+            "set_id": set_id,
+            "set_name": header.name,
+            "kind": artifact_pb2.ArtifactKind.Name(header.kind),
+            "path": f"{header.name}/{announced.path}",
+            "size_bytes": announced.size_bytes,
+            "sha256": announced.sha256,
+            "step": header.step,
+            "create_time_ms": now,
+        }
+        for announced, file in upload.files
+    ]
+    connection.execute(table.insert(), rows)
+    text = (
+        f"Stored {header.name}: {len(rows)} files, {sum(file['size_bytes'] for file in rows)} bytes, saved at step {header.step}."
+    )
+    add_event(connection, row["id"], job_event_pb2.JOB_EVENT_TYPE_ARTIFACTS_ADDED, text)
+    return set_id, True
+
+
+def remove_leftovers(connection: Connection, store: ArtifactStore) -> int:
+    """Remove files that a crash left unlisted; answers how many. Called before the service takes calls."""
+    listed = set(connection.execute(select(storage.artifacts.c.id)).scalars())
+    left = [(job_id, artifact_id) for job_id, artifact_id in store.stored() if artifact_id not in listed]
+    for job_id, artifact_id in left:
+        store.discard(job_id, [artifact_id])
+    return len(left)

@@ -1,0 +1,159 @@
+"""The services as the gateway sees them: real generated servicers that answer from memory and remember what they were sent."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import grpc
+from google.api import httpbody_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from tunesmith.job.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, job_state_pb2
+from tunesmith.parameter.v1 import parameter_service_pb2, parameter_service_pb2_grpc
+from tunesmith.pool.v1 import pool_pb2, pool_service_pb2, pool_service_pb2_grpc
+from tunesmith.registry.v1 import dataset_pb2, registry_service_pb2, registry_service_pb2_grpc
+from tunesmith.worker.v1 import worker_service_pb2, worker_service_pb2_grpc
+
+SERVICE_NAMES = (
+    "tunesmith.registry.v1.RegistryService",
+    "tunesmith.job.v1.JobService",
+    "tunesmith.pool.v1.PoolService",
+    "tunesmith.parameter.v1.ParameterService",
+    "tunesmith.worker.v1.WorkerService",
+)
+DOWNLOAD_CHUNK_BYTES = 1024 * 1024
+
+
+async def refuse(context: grpc.aio.ServicerContext, field: str, text: str) -> None:
+    """End a call as the services do: INVALID_ARGUMENT with the field in google.rpc.BadRequest."""
+    status = status_pb2.Status(code=3, message=f"{field}: {text}")
+    violations = [error_details_pb2.BadRequest.FieldViolation(field=field, description=text)]
+    status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+    trailing = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, status.message, trailing)
+
+
+class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
+    """Hashes what is uploaded and keeps nothing of it."""
+
+    async def UploadDataset(
+        self, request_iterator: AsyncIterator[registry_service_pb2.UploadDatasetRequest], context: grpc.aio.ServicerContext
+    ) -> registry_service_pb2.UploadDatasetResponse:
+        digest, size, filename, display_name = hashlib.sha256(), 0, "", ""
+        async for request in request_iterator:
+            filename = request.filename or filename
+            display_name = request.display_name or display_name
+            digest.update(request.data.data)
+            size += len(request.data.data)
+            if filename == "bad.jsonl":
+                await refuse(context, "data", "line 1 is not JSON; repair it and upload again")
+        dataset = dataset_pb2.Dataset(
+            id="d1", filename=filename, display_name=display_name, size_bytes=size, source_sha256=digest.hexdigest()
+        )
+        return registry_service_pb2.UploadDatasetResponse(dataset=dataset)
+
+    async def GetDataset(
+        self, request: registry_service_pb2.GetDatasetRequest, context: grpc.aio.ServicerContext
+    ) -> registry_service_pb2.GetDatasetResponse:
+        return registry_service_pb2.GetDatasetResponse(dataset=dataset_pb2.Dataset(id=request.id))
+
+    async def GetBaseModel(
+        self, request: registry_service_pb2.GetBaseModelRequest, context: grpc.aio.ServicerContext
+    ) -> registry_service_pb2.GetBaseModelResponse:
+        response = registry_service_pb2.GetBaseModelResponse()
+        response.base_model.id = request.id
+        return response
+
+
+class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
+    """Knows every job; `missing` is the one it does not."""
+
+    def __init__(self) -> None:
+        self.download_bytes = 0
+
+    async def CreateJob(
+        self, request: job_service_pb2.CreateJobRequest, context: grpc.aio.ServicerContext
+    ) -> job_service_pb2.CreateJobResponse:
+        if not request.provider:
+            await refuse(context, "provider", "is required; send local")
+        job = job_pb2.Job(id="j1", display_name=request.display_name, state=job_state_pb2.JOB_STATE_QUEUED)
+        return job_service_pb2.CreateJobResponse(job=job)
+
+    async def GetJob(
+        self, request: job_service_pb2.GetJobRequest, context: grpc.aio.ServicerContext
+    ) -> job_service_pb2.GetJobResponse:
+        if request.id == "missing":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "job 'missing' does not exist; list the jobs there are")
+        return job_service_pb2.GetJobResponse(job=job_pb2.Job(id=request.id, state=job_state_pb2.JOB_STATE_RUNNING))
+
+    async def ListJobs(
+        self, request: job_service_pb2.ListJobsRequest, context: grpc.aio.ServicerContext
+    ) -> job_service_pb2.ListJobsResponse:
+        return job_service_pb2.ListJobsResponse(jobs=[job_pb2.Job(id="j1", state=state) for state in request.states])
+
+    async def WatchJob(
+        self, request: job_service_pb2.WatchJobRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[job_service_pb2.WatchJobResponse]:
+        for state in (job_state_pb2.JOB_STATE_QUEUED, job_state_pb2.JOB_STATE_RUNNING, job_state_pb2.JOB_STATE_SUCCEEDED):
+            yield job_service_pb2.WatchJobResponse(job=job_pb2.Job(id=request.id, state=state))
+            await asyncio.sleep(0.3)
+
+    async def DownloadArtifact(
+        self, request: job_service_pb2.DownloadArtifactRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[job_service_pb2.DownloadArtifactResponse]:
+        if request.artifact_id == "missing":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "artifact 'missing' does not exist; list the job's artifacts")
+        chunk = bytes(range(256)) * (DOWNLOAD_CHUNK_BYTES // 256)
+        for offset in range(0, self.download_bytes, len(chunk)):
+            piece = chunk[: self.download_bytes - offset]
+            body = httpbody_pb2.HttpBody(content_type="application/octet-stream", data=piece)
+            yield job_service_pb2.DownloadArtifactResponse(data=body)
+
+
+class FakePools(pool_service_pb2_grpc.PoolServiceServicer):
+    async def ListPools(
+        self, request: pool_service_pb2.ListPoolsRequest, context: grpc.aio.ServicerContext
+    ) -> pool_service_pb2.ListPoolsResponse:
+        return pool_service_pb2.ListPoolsResponse(pools=[pool_pb2.Pool(id="p1", state=pool_pb2.POOL_STATE_READY)])
+
+
+class FakeParameters(parameter_service_pb2_grpc.ParameterServiceServicer):
+    async def ListParameters(
+        self, request: parameter_service_pb2.ListParametersRequest, context: grpc.aio.ServicerContext
+    ) -> parameter_service_pb2.ListParametersResponse:
+        return parameter_service_pb2.ListParametersResponse()
+
+
+class FakeWorkerDoor(worker_service_pb2_grpc.WorkerServiceServicer):
+    async def RegisterPool(
+        self, request: worker_service_pb2.RegisterPoolRequest, context: grpc.aio.ServicerContext
+    ) -> worker_service_pb2.RegisterPoolResponse:
+        return worker_service_pb2.RegisterPoolResponse()
+
+
+class FakeServices:
+    """All of them on one address, with health and reflection."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.jobs = FakeJobs()
+        self.health = health_aio.HealthServicer()
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+
+    async def start(self) -> None:
+        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(FakeRegistry(), self._server)
+        job_service_pb2_grpc.add_JobServiceServicer_to_server(self.jobs, self._server)
+        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(FakePools(), self._server)
+        parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(FakeParameters(), self._server)
+        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(FakeWorkerDoor(), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), self._server)
+        for name in ("", *SERVICE_NAMES):
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._server.add_insecure_port(self.address)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(None)
