@@ -39,4 +39,4 @@ def _running_jobs(connection: Connection) -> dict[str, int]:
     table = storage.jobs
     leased = [domain.name_of(state) for state in domain.LEASED]
     query = select(table.c.pool_id, func.count()).where(table.c.state.in_(leased)).group_by(table.c.pool_id)
-    return dict(connection.execute(query).tuples().all())
+    return {pool_id: count for pool_id, count in connection.execute(query)}

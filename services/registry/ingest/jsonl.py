@@ -1,0 +1,86 @@
+"""JSONL: one JSON object a line, kept as it was written."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from services.registry.ingest.lines import LineSplitter
+from services.registry.ingest.rows import TOO_DEEP, Problems, Row, RowFault, count_pairs, quoted
+
+_NAME_END = re.compile(rb'"[ \t\r]*+:')
+_JSON_TYPES = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
+_CONSTANTS = ("NaN", "Infinity", "-Infinity", "-infinity", "-NaN")
+_FIX = "write one JSON object on each line"
+
+
+class JsonlReader:
+    """Rows of a JSONL file."""
+
+    def __init__(self, problems: Problems, max_row_bytes: int) -> None:
+        self._problems = problems
+        self._lines = LineSplitter(problems, max_row_bytes)
+
+    def feed(self, piece: bytes) -> Iterator[Row]:
+        return self._rows(self._lines.feed(piece))
+
+    def finish(self) -> Iterator[Row]:
+        return self._rows(self._lines.finish())
+
+    def _rows(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
+        for number, line in lines:
+            # A carriage return at the end too: Windows writes one.
+            line = line.strip()
+            if not line:
+                continue
+            try:
+                yield Row(number, parse_line(line), line)
+            except RowFault as fault:
+                self._problems.add(number, str(fault))
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """The object on a line. Raises RowFault."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RowFault(_syntax(line, error)) from error
+    if type(value) is not dict:
+        raise RowFault(f"holds {_JSON_TYPES[type(value)]}, not an object; {_FIX}")
+    # The parser keeps the last of two equal names and says nothing, so names are counted. Text that looks like the end of a name
+    # counts too; only then is the exact and slower reading needed.
+    if len(_NAME_END.findall(line)) != count_pairs(value):
+        json.loads(line, object_pairs_hook=refuse_repeated_names)
+    return value
+
+
+def refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of pairs. Raises RowFault if a name comes twice."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise RowFault(repeated_name(pairs))
+    return value
+
+
+def repeated_name(pairs: list[tuple[str, Any]]) -> str:
+    """The problem of an object in which a name comes twice."""
+    seen: set[str] = set()
+    name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    return f"has the name {quoted(name)} twice in one object; keep one of them"
+
+
+def _syntax(line: bytes, error: orjson.JSONDecodeError) -> str:
+    reason = error.msg
+    if "depth limit" in reason:
+        return TOO_DEEP
+    if "surrogates not allowed" in reason:
+        return "is not UTF-8; save the file as UTF-8"
+    if "surrogate" in reason:
+        return "has half of a surrogate pair (\\ud800 to \\udfff alone), which is no character; remove it"
+    if line.decode(errors="replace")[error.pos :].startswith(_CONSTANTS):
+        return "has NaN or Infinity, which JSON does not know; write null or leave the value out"
+    if line.startswith(b"{'"):
+        return "uses single quotes, and JSON uses double ones; write the rows with json.dumps"
+    return f"is not valid JSON ({reason}, column {error.colno}); {_FIX}"

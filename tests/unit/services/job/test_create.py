@@ -1,0 +1,114 @@
+"""What CreateJob accepts, refuses and remembers."""
+
+import asyncio
+import copy
+import uuid
+
+import grpc
+import pytest
+from tests.unit.services.job.conftest import CONFIGURATION, House, reason_of
+from tunesmith.job.v1 import job_service_pb2, job_state_pb2
+from tunesmith.registry.v1 import dataset_pb2
+
+
+def changed(path: str, value: object) -> dict:
+    configuration = copy.deepcopy(CONFIGURATION)
+    node = configuration
+    *parents, leaf = path.split(".")
+    for name in parents:
+        node = node.setdefault(name, {})
+    node[leaf] = value
+    return configuration
+
+
+async def job_count(house: House) -> int:
+    return len((await house.jobs.ListJobs(job_service_pb2.ListJobsRequest())).jobs)
+
+
+async def test_a_job_is_queued_with_defaults_resolved_and_its_first_event(house: House) -> None:
+    job = await house.create(display_name="first")
+    assert job.state == job_state_pb2.JOB_STATE_QUEUED
+    assert (job.owner, job.project, job.provider, job.attempt) == ("local", "default", "local", 0)
+    assert not job.configuration.HasField("schedule")
+    assert job.resolved_configuration.schedule.epochs == 3
+    assert job.resolved_configuration.method.lora_config.rank == 8
+    assert await house.events(job.id) == ["Queued for local."]
+    assert await house.get(job.id) == job
+
+
+BAD = {
+    "negative epochs": ("schedule.epochs", -1, "configuration.schedule.epochs"),
+    "unknown enum": ("method.type", 99, "configuration.method.type"),
+    "a rate that is no number": ("optimizer.learning_rate", "NaN", "configuration.optimizer.learning_rate"),
+    "no such model": ("model.base_model", "nobody/nothing", "configuration.model.base_model"),
+    "no such dataset": ("datasets.training_file_id", "nothing", "configuration.datasets.training_file_id"),
+    "rank 257": ("method.lora_config.rank", 257, "configuration.method.lora_config.rank"),
+    "LoRA without settings": ("method", {"type": "TRAINING_METHOD_LORA"}, "method.lora_config is required"),
+    "chat without messages": ("datasets.strategy", "DATASET_STRATEGY_CHAT", "configuration.datasets.strategy"),
+    "a module the model lacks": ("method.lora_config.trainable_modules", "c_attn", "it has q_proj, v_proj"),
+    "a method local can't": (
+        "method",
+        {"type": "TRAINING_METHOD_PROMPT_TUNING", "prompt_tuning_config": {}},
+        "configuration.method.type",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_bad_input_is_named_and_nothing_is_stored(house: House, case: str) -> None:
+    path, value, expected = BAD[case]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await house.create(configuration=changed(path, value))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert expected in reason_of(caught.value)
+    assert await job_count(house) == 0
+
+
+async def test_every_violation_is_told_at_once(house: House) -> None:
+    configuration = changed("schedule.epochs", 0)
+    configuration["optimizer"] = {"weight_decay": 2}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await house.create(configuration=configuration)
+    assert "schedule.epochs" in caught.value.details() and "optimizer.weight_decay" in caught.value.details()
+
+
+async def test_an_unknown_provider_is_answered_with_those_there_are(house: House) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match="there are: local"):
+        await house.create(provider="nowhere")
+
+
+async def test_few_rows_need_confirmation(house: House) -> None:
+    house.registry.add_dataset("few", row_count=9)
+    configuration = changed("datasets.training_file_id", "few")
+    with pytest.raises(grpc.aio.AioRpcError, match="accept_warnings: true") as caught:
+        await house.create(configuration=configuration)
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert await job_count(house) == 0
+    assert (await house.create(configuration=configuration, accept_warnings=True)).id
+
+
+async def test_messages_need_a_chat_template(house: House) -> None:
+    house.registry.add_dataset("chat", format=dataset_pb2.DATASET_FORMAT_MESSAGES)
+    configuration = changed("datasets.training_file_id", "chat")
+    with pytest.raises(grpc.aio.AioRpcError, match="no chat template"):
+        await house.create(configuration=configuration)
+    house.registry.add_base_model("model", chat_template="{{ messages }}")
+    assert (await house.create(configuration=configuration)).id
+
+
+async def test_a_field_that_does_not_act_is_named_and_strict_refuses_it(house: House) -> None:
+    configuration = changed("hardware.gpu_type", "A100")
+    job = await house.create(configuration=configuration)
+    assert any(event.startswith("hardware.gpu_type does not act: ") for event in await house.events(job.id))
+    with pytest.raises(grpc.aio.AioRpcError, match=r"configuration\.hardware\.gpu_type"):
+        await house.create(configuration=configuration, strict=True)
+
+
+async def test_a_repeated_request_is_one_job(house: House) -> None:
+    request_id = str(uuid.uuid4())
+    jobs = await asyncio.gather(*(house.create(request_id=request_id) for _ in range(20)))
+    assert len({job.id for job in jobs}) == 1
+    assert await job_count(house) == 1
+    with pytest.raises(grpc.aio.AioRpcError, match="different body") as caught:
+        await house.create(request_id=request_id, display_name="another")
+    assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
