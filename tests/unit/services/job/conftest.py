@@ -9,8 +9,6 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf import json_format
-from tests.fakes.registry import FakeRegistry
-from tests.fakes.server import running
 from tunesmith.job.v1 import artifact_pb2, job_pb2, job_service_pb2
 from tunesmith.job.v1.job_service_pb2_grpc import JobServiceStub
 from tunesmith.pool.v1.pool_service_pb2_grpc import PoolServiceStub
@@ -19,6 +17,8 @@ from tunesmith.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 
 from services.chassis.settings import Settings
 from services.job.service import build
+from tests.fakes.registry import FakeRegistry
+from tests.fakes.server import running
 
 CONFIGURATION = {
     "model": {"base_model": "model"},
@@ -56,9 +56,7 @@ class House:
     async def store(self, lease: door.LeaseToken, name: str = "adapter", sha256: str | None = None) -> str:
         """Store a set of one file, announced with a hash that may be wrong."""
         body = b"weights"
-        header = door.ArtifactSetHeader(
-            lease=lease, kind=artifact_pb2.ARTIFACT_KIND_ADAPTER, name=name, step=3, file_count=1
-        )
+        header = door.ArtifactSetHeader(lease=lease, kind=artifact_pb2.ARTIFACT_KIND_ADAPTER, name=name, step=3, file_count=1)
         file = door.ArtifactFileHeader(
             path="adapter_model.safetensors", size_bytes=len(body), sha256=sha256 or hashlib.sha256(body).hexdigest()
         )

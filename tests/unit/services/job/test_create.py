@@ -6,9 +6,10 @@ import uuid
 
 import grpc
 import pytest
-from tests.unit.services.job.conftest import CONFIGURATION, House, reason_of
 from tunesmith.job.v1 import job_service_pb2, job_state_pb2
 from tunesmith.registry.v1 import dataset_pb2
+
+from tests.unit.services.job.conftest import CONFIGURATION, House, reason_of
 
 
 def changed(path: str, value: object) -> dict:

@@ -6,13 +6,13 @@ import hashlib
 import grpc
 import pytest
 from google.rpc import status_pb2
-from tests.unit.services.job.conftest import POOL, House
 from tunesmith.job.v1 import job_event_pb2, job_service_pb2, metric_pb2
 from tunesmith.job.v1 import job_state_pb2 as states
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.job.domain import MAX_LOST_ATTEMPTS
+from tests.unit.services.job.conftest import POOL, House
 
 SUCCEEDED = door.Outcome(succeeded=door.Succeeded())
 

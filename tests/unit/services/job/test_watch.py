@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from tests.unit.services.job.conftest import House
 from tunesmith.job.v1 import job_event_pb2, job_service_pb2, metric_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
+
+from tests.unit.services.job.conftest import House
 
 EVENTS = 40
 
@@ -19,9 +20,7 @@ async def run_job(house: House, lease: door.LeaseToken) -> None:
 
 
 @pytest.mark.parametrize("messages_before_a_break", [1, 3, 1000])
-async def test_a_watcher_that_breaks_and_resumes_misses_and_repeats_nothing(
-    house: House, messages_before_a_break: int
-) -> None:
+async def test_a_watcher_that_breaks_and_resumes_misses_and_repeats_nothing(house: House, messages_before_a_break: int) -> None:
     job = await house.create()
     lease = (await house.lease()).lease
     work = asyncio.create_task(run_job(house, lease))
