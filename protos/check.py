@@ -14,6 +14,7 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import generate
 from google.api import annotations_pb2, http_pb2
@@ -122,7 +123,8 @@ def _with_urls_alone() -> type[descriptor_pb2.FileDescriptorSet]:
     pool = descriptor_pool.DescriptorPool()
     for module in (descriptor_pb2, http_pb2, annotations_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FileDescriptorSet"))
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FileDescriptorSet"))
+    return cast(type[descriptor_pb2.FileDescriptorSet], message)
 
 
 def _reachable(imports: dict[str, list[str]]) -> set[str]:

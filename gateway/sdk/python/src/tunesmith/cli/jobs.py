@@ -1,0 +1,163 @@
+"""`tunesmith jobs`: create, look at, watch and cancel."""
+
+from typing import Annotated, cast
+from uuid import uuid4
+
+import grpc
+import typer
+
+from tunesmith.cli import job_results, job_views
+from tunesmith.cli.choices import chosen
+from tunesmith.cli.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    CliError,
+    explain,
+    reason,
+    violations,
+    with_path,
+)
+from tunesmith.cli.job_file import JobFile, read_job_file
+from tunesmith.cli.job_progress import JobProgress
+from tunesmith.cli.job_watch import watch_job
+from tunesmith.cli.output import Format
+from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
+from tunesmith.cli.session import CALL_TIMEOUT_S, Session, command
+from tunesmith.job.v1 import job_pb2, job_state_pb2
+from tunesmith.job.v1 import job_service_pb2 as messages
+
+app = typer.Typer(help="Work that outlives the person who asked for it.", no_args_is_help=True)
+
+DEFAULT_PROVIDER = "local"
+STATE_PREFIX = "JOB_STATE_"
+NONE_FOUND = "no such jobs; `tunesmith jobs create` adds one"
+WARNINGS_NOT_ACCEPTED = "WARNINGS_NOT_ACCEPTED"
+
+Id = Annotated[str, typer.Argument(help="The job's id.")]
+
+
+@command(app, "create")
+def create_job(
+    session: Session,
+    file: Annotated[str, typer.Option("--file", "-f", help="A job's configuration as YAML or JSON; - is standard input.")],
+    provider: Annotated[str | None, typer.Option("--provider", help="The backend. Unset: the file's, or local.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What people call it.")] = None,
+    accept_warnings: Annotated[bool, typer.Option("--accept-warnings", help="Go on in spite of warnings.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what the provider can't use.")] = False,
+    request_id: Annotated[str | None, typer.Option("--request-id", help="Repeat one to create no second job.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until it is over.")] = False,
+) -> None:
+    """Create a job from a file."""
+    job_file = read_job_file(file)
+    request = job_file.request
+    request.provider = provider or request.provider or DEFAULT_PROVIDER
+    request.display_name = name or request.display_name
+    request.accept_warnings |= accept_warnings
+    request.strict |= strict
+    request.request_id = request_id or request.request_id or str(uuid4())
+    response = _create(session, job_file)
+    if not watch:
+        session.output.show(response, lambda: job_views.one(response.job))
+        return
+    session.output.note(f"created {response.job.id}")
+    _watch(session, response.job.id)
+
+
+@command(app, "list")
+def list_jobs(
+    session: Session,
+    state: Annotated[list[str] | None, typer.Option("--state", help="Only jobs in this state; may be repeated.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Only jobs of this provider.")] = None,
+    limit: LimitOption = DEFAULT_LIMIT,
+) -> None:
+    """List jobs, newest first."""
+    request = messages.ListJobsRequest(states=[state_of(one) for one in state or []], provider=provider or "")
+    response = gather(session.connection.jobs.ListJobs, request, "jobs", limit, session.output, NONE_FOUND)
+    session.output.show(response, lambda: job_views.many(response.jobs))
+
+
+@command(app, "get")
+def get_job(session: Session, id: Id) -> None:
+    """Show a job; -o yaml has its configuration too."""
+    response = session.connection.jobs.GetJob(messages.GetJobRequest(id=id), timeout=CALL_TIMEOUT_S)
+    session.output.show(response, lambda: job_views.one(response.job))
+
+
+@command(app, "watch")
+def watch(session: Session, id: Id) -> None:
+    """Follow a job until it is over. Exits with 1 unless it succeeds."""
+    _watch(session, id)
+
+
+@command(app, "cancel")
+def cancel_job(session: Session, id: Id) -> None:
+    """Ask a job to stop at its next step."""
+    request = messages.CancelJobRequest(id=id, request_id=str(uuid4()))
+    response = session.connection.jobs.CancelJob(request, timeout=CALL_TIMEOUT_S)
+    session.output.show(response, lambda: job_views.one(response.job))
+
+
+job_results.add_to(app)
+
+
+def state_of(typed: str) -> job_state_pb2.JobState:
+    """A state by its short name."""
+    return cast(job_state_pb2.JobState, chosen(job_state_pb2.JobState, STATE_PREFIX, "--state", typed))
+
+
+def _create(session: Session, job_file: JobFile) -> messages.CreateJobResponse:
+    request = job_file.request
+    try:
+        response: messages.CreateJobResponse = session.connection.jobs.CreateJob(request, timeout=CALL_TIMEOUT_S)
+        return response
+    except grpc.RpcError as error:
+        raise _refusal(session, job_file, error) from None
+
+
+def _refusal(session: Session, job_file: JobFile, error: grpc.RpcError) -> CliError:
+    found = violations(error)
+    if found:
+        return CliError("\n".join(_located(job_file, path, text) for path, text in found), EXIT_USAGE)
+    refusal = explain(error, str(session.connection.address))
+    if reason(error) == WARNINGS_NOT_ACCEPTED:
+        refusal.hint = "--accept-warnings goes on all the same"
+    elif refusal.exit_code == EXIT_UNREACHABLE:
+        refusal.hint = f"should it have been created all the same, --request-id {job_file.request.request_id} finds it"
+    return refusal
+
+
+def _located(job_file: JobFile, path: str, text: str) -> str:
+    place, own = job_file.place(path)
+    return f"{place}: {with_path(own, text)}"
+
+
+def _watch(session: Session, id: str) -> None:
+    try:
+        job = _follow(session, id)
+    except KeyboardInterrupt:
+        session.output.note(
+            f"the job goes on; `tunesmith jobs watch {id}` takes it up again, `tunesmith jobs cancel {id}` ends it"
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if session.output.format is not Format.JSON:
+        session.output.show(messages.GetJobResponse(job=job), lambda: job_views.summary(job))
+    if job.state != job_state_pb2.JOB_STATE_SUCCEEDED:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _follow(session: Session, id: str) -> job_pb2.Job:
+    """Show a job until it is over; the job as it ended."""
+    job = job_pb2.Job()
+    if session.output.format is Format.TABLE:
+        with JobProgress(session.output) as progress:
+            for response in watch_job(session, id):
+                progress.update(response)
+                job = response.job
+        return job
+    for response in watch_job(session, id):
+        if session.output.format is Format.JSON:
+            session.output.json_line(response)
+        job = response.job
+    return job
