@@ -6,6 +6,7 @@ start should take seconds.
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ HEAD_COUNT = 4
 MAX_POSITION_COUNT = 2048
 # The standard deviation transformers starts a Llama with.
 WEIGHT_SCALE = 0.02
+# Registering copies and hashes nine megabytes.
+CALL_TIMEOUT_S = 60.0
 
 PAD, START, END = "<pad>", "<|im_start|>", "<|im_end|>"
 # The markers tell which tokens the assistant said, so that only those are trained on.
@@ -52,8 +55,17 @@ A Llama of two million parameters with random weights: train it before expecting
 
 
 def build(folder: Path) -> None:
-    """Write the model's files. The same Python gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the model's files, all of them or none. The same Python gives the same bytes."""
+    # Under another name until it is whole: half a model from a start that was interrupted must not be taken for one.
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    for old in (unfinished, folder):
+        shutil.rmtree(old, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    _write_files(unfinished)
+    unfinished.rename(folder)
+
+
+def _write_files(folder: Path) -> None:
     tokenizer = _tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
     ids = {token: tokenizer.token_to_id(token) for token in (PAD, START, END)}
@@ -92,12 +104,14 @@ def register(folder: Path, address: str) -> bool:
     with grpc.insecure_channel(address) as channel:
         registry = RegistryServiceStub(channel)
         try:
-            registry.GetBaseModel(registry_service_pb2.GetBaseModelRequest(id=HUB_REPO), wait_for_ready=True)
+            registry.GetBaseModel(
+                registry_service_pb2.GetBaseModelRequest(id=HUB_REPO), timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
             return False
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.NOT_FOUND:
                 raise
-        if not (folder / "config.json").exists():
+        if not folder.exists():
             build(folder)
         registry.CreateBaseModel(
             registry_service_pb2.CreateBaseModelRequest(
@@ -106,7 +120,8 @@ def register(folder: Path, address: str) -> bool:
                 hub_repo=HUB_REPO,
                 local_folder=str(folder),
                 stage=base_model_pb2.STAGE_RANDOM,
-            )
+            ),
+            timeout=CALL_TIMEOUT_S,
         )
         return True
 
