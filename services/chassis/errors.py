@@ -12,6 +12,11 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "tunesmith"
 
+# An error travels in HTTP/2 headers, its message once as text and once among the details. Clients drop a call whose headers pass
+# 8 KiB, and then show RESOURCE_EXHAUSTED instead of the error: twenty bad lines of a dataset once did that.
+_MESSAGE_BYTES = 1500
+_VIOLATIONS_BYTES = 2500
+
 
 class ServiceError(Exception):
     """What went wrong, for the caller. Retrying helps only where a subclass says so."""
@@ -19,8 +24,8 @@ class ServiceError(Exception):
     code = grpc.StatusCode.UNKNOWN
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _fitting(message)
+        super().__init__(self.message)
 
     def details(self) -> list[Message]:
         """Typed messages for programs."""
@@ -40,11 +45,15 @@ class InvalidArgument(ServiceError):
     code = grpc.StatusCode.INVALID_ARGUMENT
 
     def __init__(self, violations: Sequence[tuple[str, str]], rule_ids: Sequence[str] = ()) -> None:
-        """`violations` are (field path, sentence with the fix); `rule_ids` the stable ids of their rules, in the same order."""
+        """`violations` are (field path, sentence with the fix); `rule_ids` the stable ids of their rules, in the same order.
+
+        What does not fit into an answer is left out and counted.
+        """
+        violations, rule_ids = _fitting_violations(violations, rule_ids or [""] * len(violations))
         shown = "; ".join(f"{path}: {text}" if path and not text.startswith(path) else text for path, text in violations)
         super().__init__(shown)
-        self.violations = list(violations)
-        self.rule_ids = list(rule_ids) or [""] * len(self.violations)
+        self.violations = violations
+        self.rule_ids = rule_ids
 
     def details(self) -> list[Message]:
         bad_request = error_details_pb2.BadRequest()
@@ -106,3 +115,28 @@ class Unavailable(ReasonedError):
     """Something the service needs is away. Retry."""
 
     code = grpc.StatusCode.UNAVAILABLE
+
+
+def _fitting(message: str) -> str:
+    """A message cut to what a header may hold, where all but plain ASCII takes three characters a byte."""
+    size = 0
+    for index, character in enumerate(message):
+        size += 1 if " " <= character <= "~" and character != "%" else 3 * len(character.encode(errors="replace"))
+        if size > _MESSAGE_BYTES:
+            return f"{message[:index]}…"
+    return message
+
+
+def _fitting_violations(
+    violations: Sequence[tuple[str, str]], rule_ids: Sequence[str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    kept: list[tuple[str, str]] = []
+    size = 0
+    for (path, text), rule_id in zip(violations, rule_ids, strict=True):
+        text = _fitting(text)
+        size += len(f"{path}{text}{rule_id}".encode(errors="replace"))
+        if kept and size > _VIOLATIONS_BYTES:
+            more = ("", f"and {len(violations) - len(kept)} more; correct these first")
+            return [*kept, more], [*rule_ids[: len(kept)], ""]
+        kept.append((path, text))
+    return kept, list(rule_ids)

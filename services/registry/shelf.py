@@ -1,0 +1,83 @@
+"""Folders on disk that become visible whole or not at all.
+
+A folder is filled under `.incoming`, put on disk, recorded in the database, and only then renamed to its place. So what lies in
+`.incoming` after a crash is either recorded, and is renamed at the next start, or is not, and is removed. What lies in its place
+is never removed, even if the service is started with another database by mistake.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from services.chassis.ids import new_id
+
+_INCOMING = ".incoming"
+
+
+class Shelf:
+    """A folder of folders, each named by an id that the server made."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / _INCOMING
+
+    def path(self, folder_id: str) -> Path:
+        """Where a recorded folder lies."""
+        return self._root / folder_id
+
+    def begin(self) -> "Incoming":
+        """A new folder that nobody sees."""
+        return Incoming(self._root, self._incoming)
+
+    def recover(self, recorded: set[str]) -> tuple[int, int]:
+        """Finish what a crash interrupted. Answers how many folders were put in their place and how many removed.
+
+        Call it before the service takes calls.
+        """
+        kept = removed = 0
+        for folder in self._incoming.glob("*"):
+            if folder.name in recorded:
+                folder.rename(self.path(folder.name))
+                kept += 1
+            else:
+                shutil.rmtree(folder)
+                removed += 1
+        if kept:
+            sync_folder(self._root)
+        return kept, removed
+
+
+class Incoming:
+    """A folder on its way: fill `path`, `seal`, record its id, `publish`; `discard` at the end, however it ended."""
+
+    def __init__(self, root: Path, incoming: Path) -> None:
+        self._root = root
+        self._incoming = incoming
+        self.path = incoming / new_id()
+        self.path.mkdir(parents=True)
+
+    def seal(self) -> str:
+        """Its id, made now, so that ids are in the order in which folders were completed. Its names are on disk after this."""
+        folder_id = new_id()
+        sync_folder(self.path)
+        self.path = self.path.rename(self._incoming / folder_id)
+        sync_folder(self._incoming)
+        return folder_id
+
+    def publish(self) -> None:
+        """Put it in its place."""
+        self.path.rename(self._root / self.path.name)
+        sync_folder(self._root)
+
+    def discard(self) -> None:
+        """Remove it unless it was published."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that a folder's names are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
