@@ -1,0 +1,196 @@
+"""What becomes of each field, as a person reads it on the job."""
+
+from typing import Any
+
+import pytest
+from tunesmith.provider.v1.lowering_pb2 import FieldLowering, LoweringAction
+from tunesmith.registry.v1 import dataset_pb2
+
+from services.chassis.knobs import set_paths
+from workers.providers.local import LOCAL
+from workers.providers.local_datasets import refuse_dataset
+
+from .conftest import Submit
+
+CHAT, STANDARD = 1, 2
+
+ALL_SECTIONS: dict[str, Any] = {
+    "model": {"precision": "MODEL_PRECISION_FP32"},
+    "datasets": {"validation_file_id": "held-out", "strategy": "DATASET_STRATEGY_STANDARD"},
+    "method": {
+        "objective": "TRAINING_OBJECTIVE_SFT",
+        "lora_config": {"rank": 4, "alpha": 8, "dropout": 0.1, "trainable_modules": "q_proj, v_proj"},
+    },
+    "schedule": {
+        "batch_size": 2,
+        "sequence_length": 512,
+        "gradient_accumulation": 2,
+        "checkpoints": 2,
+        "evaluations": 3,
+        "train_on_inputs": "TRAIN_ON_INPUTS_AUTO",
+        "max_steps": 9,
+        "seed": 1,
+        "epochs": 2,
+    },
+    "optimizer": {
+        "learning_rate": 0.001,
+        "scheduler": {"type": "LR_SCHEDULER_TYPE_COSINE", "min_lr_ratio": 0.1, "warmup_ratio": 0.1, "cycles": 1},
+        "weight_decay": 0.01,
+        "max_gradient_norm": 0,
+    },
+    "optimizations": {
+        "enabled": ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING", "OPTIMIZATION_FEATURE_FLASH_ATTENTION"],
+    },
+    "hardware": {"gpu_type": "A100", "num_gpus": 2, "strategy": "DISTRIBUTION_STRATEGY_DDP"},
+    "integrations": {
+        "wandb": {"project": "p", "run_name": "r", "credential_id": "c", "base_url": "https://w.example"},
+        "huggingface": {"credential_id": "c", "output_repo_name": "me/model"},
+    },
+    "output": {"suffix": "v1"},
+    "metadata": {"together": {"n_checkpoints": 2}, "local": {"threads": 4}},
+}
+
+
+def lowered(submit: Submit, over: dict[str, Any], *, knowing_what_was_submitted: bool = True) -> dict[str, FieldLowering]:
+    submitted, resolved = submit(over)
+    fields = LOCAL.lower(resolved, submitted if knowing_what_was_submitted else None)
+    by_path = {field.field_path: field for field in fields}
+    assert len(by_path) == len(fields)
+    return by_path
+
+
+def action(fields: dict[str, FieldLowering], path: str) -> str:
+    return LoweringAction.Name(fields[path].action).removeprefix("LOWERING_ACTION_")
+
+
+def test_every_field_that_was_submitted_is_answered_for(submit: Submit) -> None:
+    fields = lowered(submit, ALL_SECTIONS)
+    submitted, _ = submit(ALL_SECTIONS)
+    paths = set(set_paths(submitted))
+    assert len(paths) == 39  # all but the soft prompt, which needs a method of its own
+    parts = {"optimizations.enabled": 2, "metadata": 2}
+    for path in paths - set(parts):
+        assert path in fields
+    for path, count in parts.items():
+        assert len([name for name in fields if name.startswith(path)]) == count
+    assert all(len(field.detail.split()) > 2 for field in fields.values() if field.action != 1)
+
+
+def test_what_does_not_act_is_dropped_by_name(submit: Submit) -> None:
+    fields = lowered(submit, ALL_SECTIONS)
+    dropped = {path for path in fields if action(fields, path) == "DROPPED"}
+    assert dropped == {
+        "schedule.epochs",
+        "optimizations.enabled[1]",
+        "hardware.gpu_type",
+        "hardware.num_gpus",
+        "hardware.strategy",
+        "integrations.wandb.project",
+        "integrations.wandb.run_name",
+        "integrations.wandb.credential_id",
+        "integrations.wandb.base_url",
+        "integrations.huggingface.credential_id",
+        "integrations.huggingface.output_repo_name",
+        "metadata.together",
+        "metadata.local.threads",
+    }
+    assert "FLASH_ATTENTION" in fields["optimizations.enabled[1]"].detail
+    assert "max_steps=9" in fields["schedule.epochs"].detail
+
+
+def test_a_default_nobody_asked_for_is_no_noise(submit: Submit) -> None:
+    constant = {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_CONSTANT"}}, "schedule": {"max_steps": 3}}
+    fields = lowered(submit, constant)
+    silent = {"optimizer.scheduler.min_lr_ratio", "schedule.epochs", "schedule.evaluations"}
+    assert not silent & set(fields)
+    asked = {path for path, field in lowered(submit, constant, knowing_what_was_submitted=False).items() if field.action == 3}
+    assert asked == silent
+
+
+@pytest.mark.parametrize(
+    ("over", "path", "word"),
+    [
+        ({"schedule": {"evaluations": 2}}, "schedule.evaluations", "validation_file_id"),
+        ({"schedule": {"epochs": 2, "max_steps": 5}}, "schedule.epochs", "max_steps"),
+        (
+            {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_CONSTANT", "warmup_ratio": 0.1}}},
+            "optimizer.scheduler.warmup_ratio",
+            "CONSTANT_WITH_WARMUP",
+        ),
+        (
+            {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_CONSTANT", "min_lr_ratio": 0.1}}},
+            "optimizer.scheduler.min_lr_ratio",
+            "COSINE",
+        ),
+        (
+            {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP", "min_lr_ratio": 0.1}}},
+            "optimizer.scheduler.min_lr_ratio",
+            "COSINE",
+        ),
+        (
+            {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_LINEAR", "cycles": 1}}},
+            "optimizer.scheduler.cycles",
+            "COSINE",
+        ),
+        ({"method": {"type": "TRAINING_METHOD_FULL"}}, "method.lora_config.rank", "LORA"),
+    ],
+)
+def test_a_field_without_effect_is_dropped_with_what_to_do(submit: Submit, over: dict[str, Any], path: str, word: str) -> None:
+    fields = lowered(submit, over, knowing_what_was_submitted=False)
+    assert action(fields, path) == "DROPPED"
+    assert word in fields[path].detail
+
+
+@pytest.mark.parametrize(
+    ("over", "path", "fix"),
+    [
+        ({"method": {"type": "TRAINING_METHOD_QLORA"}}, "method.type", "LORA"),
+        ({"method": {"type": "TRAINING_METHOD_PROMPT_TUNING"}}, "method.type", "LORA"),
+        ({"method": {"objective": "TRAINING_OBJECTIVE_DPO"}}, "method.objective", "SFT"),
+        ({"model": {"precision": "MODEL_PRECISION_FP16"}}, "model.precision", "BF16 or FP32"),
+        ({"model": {"precision": "MODEL_PRECISION_FP8"}}, "model.precision", "BF16 or FP32"),
+        ({"model": {"precision": "MODEL_PRECISION_INT8"}}, "model.precision", "BF16 or FP32"),
+        ({"model": {"precision": "MODEL_PRECISION_INT4"}}, "model.precision", "BF16 or FP32"),
+    ],
+)
+def test_what_would_mean_another_job_is_refused(submit: Submit, over: dict[str, Any], path: str, fix: str) -> None:
+    fields = lowered(submit, over)
+    assert [name for name in fields if action(fields, name) == "REFUSED"] == [path]
+    assert fix in fields[path].detail
+    with pytest.raises(ValueError, match=path):
+        LOCAL.translate(submit(over)[1])
+
+
+def test_a_soft_prompt_is_refused_with_its_settings(submit: Submit) -> None:
+    over = {
+        "method": {
+            "type": "TRAINING_METHOD_PROMPT_TUNING",
+            "lora_config": None,
+            "prompt_tuning_config": {"num_virtual_tokens": 4},
+        }
+    }
+    fields = lowered(submit, over)
+    refused = [path for path in fields if action(fields, path) == "REFUSED"]
+    assert refused == ["method.type", "method.prompt_tuning_config.num_virtual_tokens"]
+
+
+@pytest.mark.parametrize("name", [value.name for value in dataset_pb2.DatasetFormat.DESCRIPTOR.values if value.number])
+@pytest.mark.parametrize("strategy", [None, 0, CHAT, STANDARD])
+def test_a_dataset_has_to_fit_its_strategy(name: str, strategy: Any) -> None:
+    chat = {"DATASET_FORMAT_MESSAGES", "DATASET_FORMAT_SHAREGPT"}
+    standard = {"DATASET_FORMAT_TEXT", "DATASET_FORMAT_PROMPT_COMPLETION", "DATASET_FORMAT_ALPACA"}
+    refusals = refuse_dataset(dataset_pb2.DatasetFormat.Value(name), strategy)
+    if name not in chat | standard:
+        assert [refusal.field_path for refusal in refusals] == ["datasets.training_file_id"]
+        assert "upload" in refusals[0].detail
+    elif (strategy == CHAT and name in standard) or (strategy == STANDARD and name in chat):
+        assert [refusal.field_path for refusal in refusals] == ["datasets.strategy"]
+        assert name.removeprefix("DATASET_FORMAT_") in refusals[0].detail
+        assert "leave strategy unset" in refusals[0].detail
+    else:
+        assert refusals == []
+
+
+def test_a_refused_validation_dataset_is_named_as_such() -> None:
+    refusals = refuse_dataset(dataset_pb2.DATASET_FORMAT_PREFERENCE, None, "datasets.validation_file_id")
+    assert [refusal.field_path for refusal in refusals] == ["datasets.validation_file_id"]

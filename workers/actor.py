@@ -1,0 +1,187 @@
+"""The training actor: a process that has torch warm and runs one attempt after another.
+
+It holds no Ray code, so a test can run it as it is. What passes between it and the agent is bytes and numbers: pickled message
+classes would tie both to one version of the generated code.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+import structlog
+from tunesmith.config.v1 import method_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as worker
+
+from services.chassis.errors import FailedPrecondition
+from services.chassis.ids import is_id
+from services.chassis.logging import configure_logging
+from workers import devices
+from workers.cache import Cache
+from workers.door import Door, LeaseLost
+from workers.inputs import Fetcher
+from workers.report import Reporter
+from workers.training.inputs import Inputs
+from workers.training.sink import Sink, Stopped, obey
+
+# What the process ends with when its attempt is no longer its own, so that nothing of it can write any more.
+ABANDONED_EXIT_CODE = 75
+OMP_VARIABLE = "OMP_NUM_THREADS"
+
+log = structlog.get_logger()
+
+Recipe = Callable[[worker.Assignment, Inputs, Sink], None]
+# Provider, and what its configuration trains.
+RecipeKey = tuple[str, method_pb2.TrainingMethod, method_pb2.TrainingObjective]
+
+
+def _supervised(assignment: worker.Assignment, inputs: Inputs, sink: Sink) -> None:
+    from workers.training import supervised
+
+    supervised.run(assignment, inputs, sink)
+
+
+RECIPES: dict[RecipeKey, Recipe] = {
+    ("local", method_pb2.TRAINING_METHOD_FULL, method_pb2.TRAINING_OBJECTIVE_SFT): _supervised,
+    ("local", method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_OBJECTIVE_SFT): _supervised,
+}
+PROVIDERS = sorted({provider for provider, _, _ in RECIPES})
+
+
+class TrainingActor:
+    """Runs attempts, one at a time.
+
+    `omp_num_threads` is the agent's own OMP_NUM_THREADS, None if it has none.
+    """
+
+    def __init__(
+        self,
+        home: str,
+        address: str,
+        pool_id: str,
+        log_level: str,
+        omp_num_threads: str | None,
+        recipes: Mapping[RecipeKey, Recipe] | None = None,
+        exit_process: Callable[[int], None] = os._exit,
+    ) -> None:
+        configure_logging("actor", log_level)
+        use_threads_of_a_plain_script(omp_num_threads)
+        self._door = Door(address, clock=time.monotonic)
+        self._pool_id = pool_id
+        self._recipes = RECIPES if recipes is None else recipes
+        self._exit_process = exit_process
+        self._cache = Cache(Path(home) / "cache")
+        self._work_root = Path(home) / "work"
+        self._clear_leftovers()
+
+    def warm(self) -> tuple[list[bytes], float, int]:
+        """Load what training needs; returns the machine's devices, the seconds it took, and the bytes that are held now."""
+        began = time.monotonic()
+        from workers.training import supervised  # noqa: F401 - loads torch, transformers, peft and trl
+
+        measured = [devices.cpu(), *devices.cuda()]
+        return [device.SerializeToString() for device in measured], time.monotonic() - began, _held_bytes()
+
+    def ping(self) -> None:
+        """Answer, as a sign of life."""
+
+    def run(self, assignment_bytes: bytes) -> bytes:
+        """Run an attempt to its end; returns the outcome that the service took. Does not return if the lease is lost."""
+        assignment = worker.Assignment.FromString(assignment_bytes)
+        work_folder = self._make_work_folder(assignment.lease)
+
+        def abandon(reason: str) -> None:
+            log.warning("attempt_abandoned", job=assignment.lease.job_id, reason=reason)
+            shutil.rmtree(work_folder, ignore_errors=True)
+            self._exit_process(ABANDONED_EXIT_CODE)
+
+        reporter = Reporter(self._door, self._pool_id, assignment, abandon)
+        reporter.start()
+        log.info("attempt_started", job=assignment.lease.job_id, attempt=assignment.attempt)
+        try:
+            outcome = self._attempt(assignment, reporter, work_folder)
+        finally:
+            # Before the outcome is told: who hears that a job is over finds nothing of it left.
+            shutil.rmtree(work_folder, ignore_errors=True)
+        outcome = reporter.close(outcome)
+        log.info("attempt_ended", job=assignment.lease.job_id, outcome=outcome.WhichOneof("kind"))
+        return outcome.SerializeToString()
+
+    def settle(self) -> int:
+        """Give back what the last attempt held; returns the bytes that are held now."""
+        from workers.training.memory import release
+
+        release()
+        return _held_bytes()
+
+    def _attempt(self, assignment: worker.Assignment, reporter: Reporter, work_folder: Path) -> worker.Outcome:
+        try:
+            recipe = _recipe_for(assignment, self._recipes)
+            reporter.stage("Fetching the inputs")
+            lease = reporter.lease
+            fetcher = Fetcher(self._door, lease.token, self._cache, lambda: obey(reporter), lease.pause_work)
+            recipe(assignment, fetcher.fetch(assignment, work_folder), reporter)
+        except Stopped as stopped:
+            return _stopped(stopped)
+        except LeaseLost as lost:
+            reporter.lease.lose(str(lost))
+            raise
+        except Exception as error:
+            log.exception("attempt_failed", job=assignment.lease.job_id)
+            from workers.training.failures import status_of
+
+            return worker.Outcome(failed=status_of(error))
+        return worker.Outcome(succeeded=worker.Succeeded())
+
+    def _make_work_folder(self, lease: worker.LeaseToken) -> Path:
+        if not is_id(lease.job_id):
+            text = f"{lease.job_id!r} is no job's id; update the agent and the services together"
+            raise FailedPrecondition("INPUT_REFUSED", text)
+        folder = self._work_root / f"{lease.job_id}-{lease.epoch}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _clear_leftovers(self) -> None:
+        """Remove what an actor that died left behind, and stand where a library's stray file does no harm."""
+        shutil.rmtree(self._work_root, ignore_errors=True)
+        self._work_root.mkdir(parents=True, exist_ok=True)
+        os.chdir(self._work_root)
+        self._cache.discard_partial()
+
+
+def _recipe_for(assignment: worker.Assignment, recipes: Mapping[RecipeKey, Recipe]) -> Recipe:
+    method = assignment.configuration.method
+    recipe = recipes.get((assignment.provider, method.type, method.objective))
+    if recipe is None:
+        names = (
+            assignment.provider,
+            method_pb2.TrainingMethod.Name(method.type),
+            method_pb2.TrainingObjective.Name(method.objective),
+        )
+        text = f"this pool has no recipe for {', '.join(names)}; choose another method, or run a pool that has one"
+        raise FailedPrecondition("NO_RECIPE", text)
+    return recipe
+
+
+def use_threads_of_a_plain_script(omp_num_threads: str | None) -> None:
+    """Undo what Ray sets: one OpenMP thread a logical core, where torch by itself takes one a physical core.
+
+    Works until torch is loaded.
+    """
+    if omp_num_threads is None:
+        os.environ.pop(OMP_VARIABLE, None)
+    else:
+        os.environ[OMP_VARIABLE] = omp_num_threads
+
+
+def _stopped(stopped: Stopped) -> worker.Outcome:
+    if stopped.directive == worker.DIRECTIVE_PAUSE:
+        return worker.Outcome(paused=worker.Paused())
+    return worker.Outcome(cancelled=worker.Cancelled())
+
+
+def _held_bytes() -> int:
+    memory = psutil.Process().memory_full_info()
+    return getattr(memory, "pss", memory.uss)

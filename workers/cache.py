@@ -1,0 +1,89 @@
+"""Files by their SHA-256: what one job fetched, the next one has."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import uuid_utils
+from google.rpc import code_pb2, status_pb2
+
+from services.chassis.errors import FailedPrecondition, ResourceExhausted
+from workers.door import Refused
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Written once, read by many jobs: a job that wrote into one would spoil the others.
+_READ_ONLY = 0o444
+_MIB = 1024**2
+
+
+class Cache:
+    """A folder of files named by their SHA-256. A file is there whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, sha256: str, size_bytes: int) -> Path | None:
+        """A file that is there. Its hash was checked when it came; the size tells whether the disk kept it."""
+        path = self._path(sha256)
+        try:
+            return path if path.stat().st_size == size_bytes else None
+        except FileNotFoundError:
+            return None
+
+    def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> Path:
+        """Store a file. Raises Refused if the bytes are not the ones announced; `what` names the file for people."""
+        path = self._path(sha256)
+        partial = self._folder / "partial" / str(uuid_utils.uuid7())
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        self._check_room(size_bytes, what)
+        try:
+            _write(partial, sha256, size_bytes, chunks, what)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    def discard_partial(self) -> None:
+        """Remove what a process that died was fetching."""
+        shutil.rmtree(self._folder / "partial", ignore_errors=True)
+
+    def _path(self, sha256: str) -> Path:
+        if _SHA256.fullmatch(sha256) is None:
+            text = f"{sha256!r} is no SHA-256, so nothing is stored under it; register the input again"
+            raise FailedPrecondition("INPUT_REFUSED", text)
+        return self._folder / sha256[:2] / sha256
+
+    def _check_room(self, size_bytes: int, what: str) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if size_bytes > free:
+            needed, left = f"{size_bytes // _MIB} MiB", f"{free // _MIB} MiB"
+            text = f"{what} takes {needed}, and the worker's disk has {left} left; free some in {self._folder}"
+            raise ResourceExhausted("DISK_FULL", text)
+
+
+def _write(path: Path, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> None:
+    digest, written = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        for chunk in chunks:
+            written += len(chunk)
+            if written > size_bytes:
+                raise _damaged(f"{what} is longer than the {size_bytes} bytes it was announced with")
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        # Without this a power cut may leave a file of the right name and length, full of zeros.
+        os.fsync(file.fileno())
+    if written != size_bytes:
+        raise _damaged(f"{what} has {written} bytes instead of {size_bytes}")
+    if digest.hexdigest() != sha256:
+        raise _damaged(f"{what} has another SHA-256 than it was announced with")
+    path.chmod(_READ_ONLY)
+
+
+def _damaged(text: str) -> Refused:
+    message = f"{text}: it was changed or damaged in the registry's store; register it again"
+    return Refused(status_pb2.Status(code=code_pb2.DATA_LOSS, message=message))

@@ -1,0 +1,150 @@
+"""The Ray cluster that an agent runs in. The only file that speaks to Ray."""
+
+import logging
+import os
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError
+from tunesmith.pool.v1 import pool_pb2
+
+from workers.actor import OMP_VARIABLE
+from workers.crew import ActorLost, ClusterLost, Warm
+
+NAMESPACE = "tunesmith"
+PING_TIMEOUT_S = 30.0
+# Nothing here goes through Ray's object store; left to itself it takes 30 % of the memory.
+OBJECT_STORE_BYTES = 80 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class TrainingProcess:
+    """What Ray runs: a shell around the training actor. Ray pickles this class with all it names, so it names nothing."""
+
+    def __init__(self, *arguments: Any) -> None:
+        from workers.actor import TrainingActor
+
+        self._actor = TrainingActor(*arguments)
+
+    def warm(self) -> tuple[list[bytes], float, int]:
+        return self._actor.warm()
+
+    def ping(self) -> None:
+        self._actor.ping()
+
+    def run(self, assignment_bytes: bytes) -> bytes:
+        return self._actor.run(assignment_bytes)
+
+    def settle(self) -> int:
+        return self._actor.settle()
+
+
+class RayActor:
+    """A training actor in its own process. A method that waits raises ActorLost when that process is gone."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._warming = handle.warm.remote()
+        self._running: Any = None
+
+    def wait_warm(self, timeout_s: float) -> Warm | None:
+        """What it measured once it is ready; None if that takes longer."""
+        answer = self._get(self._warming, timeout_s)
+        if answer is None:
+            return None
+        devices, seconds, held_bytes = answer
+        return Warm([pool_pb2.Device.FromString(device) for device in devices], seconds, held_bytes)
+
+    def ping(self) -> None:
+        """Make sure that it lives."""
+        self._ask(self._handle.ping.remote())
+
+    def start(self, assignment_bytes: bytes) -> None:
+        """Begin an attempt."""
+        self._running = self._handle.run.remote(assignment_bytes)
+
+    def wait_outcome(self, timeout_s: float) -> bytes | None:
+        """How the attempt ended; None if it still runs."""
+        return self._get(self._running, timeout_s)
+
+    def settle(self) -> int:
+        """Let it give back memory; returns the bytes that it holds."""
+        return self._ask(self._handle.settle.remote())
+
+    def dismiss(self) -> None:
+        """End its process at once."""
+        ray.kill(self._handle, no_restart=True)
+
+    def _ask(self, reference: Any) -> Any:
+        # ray.get answers None for a method without a result, so the wait has to tell an answer from silence.
+        if not ray.wait([reference], timeout=PING_TIMEOUT_S)[0]:
+            raise ActorLost(f"the training process did not answer for {PING_TIMEOUT_S:g} s")
+        return self._get(reference, 0)
+
+    def _get(self, reference: Any, timeout_s: float) -> Any:
+        try:
+            return ray.get(reference, timeout=timeout_s)
+        except GetTimeoutError:
+            return None
+        except RayTaskError as error:
+            # Its own code never raises for a job's sake, so this process is not to be trusted with another.
+            raise ActorLost(f"the training process failed with {type(error.cause).__name__}: {error.cause}") from error
+        except RayError as error:
+            raise ActorLost(_reason(error)) from error
+
+
+class Cluster:
+    """A connection to Ray, and the training actors in it."""
+
+    def __init__(self, home: str, address: str, pool_id: str, log_level: str) -> None:
+        self._arguments = (home, address, pool_id, log_level, os.environ.get(OMP_VARIABLE))
+
+    def connect(self) -> None:
+        """Join the cluster that RAY_ADDRESS names, or start one of this machine's own."""
+        options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.WARNING}
+        if not os.environ.get("RAY_ADDRESS"):
+            options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        ray.init(**options)
+        log.info("ray_connected", address=ray.get_runtime_context().gcs_address)
+
+    def hire(self) -> RayActor:
+        """Start a training actor on the machine with the most to offer, and give it all of that."""
+        best = max(_alive_nodes(), key=lambda node: (node.get("GPU", 0), node.get("CPU", 0)), default=None)
+        if best is None:
+            raise ClusterLost("no machine of the Ray cluster is alive")
+        actor_class = ray.remote(TrainingProcess).options(
+            num_cpus=best.get("CPU", 0), num_gpus=best.get("GPU", 0), max_restarts=0, max_task_retries=0
+        )
+        return RayActor(actor_class.remote(*self._arguments))
+
+    def check(self) -> None:
+        """Raise ClusterLost if Ray is gone from this machine.
+
+        When its head is gone instead, Ray ends this process by itself within a minute.
+        """
+        here = ray.get_runtime_context().get_node_id()
+        if not any(node["NodeID"] == here and node["Alive"] for node in ray.nodes()):
+            raise ClusterLost("Ray's process on this machine is gone")
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        ray.shutdown()
+
+
+def _alive_nodes() -> list[dict[str, float]]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _reason(error: RayError) -> str:
+    """Why a process died, as the end of a sentence. Ray's own text holds addresses and a page of guesses; the log gets it."""
+    text = str(error)
+    log.warning("actor_lost", ray=text)
+    if isinstance(error, OutOfMemoryError) or "OUT_OF_MEMORY" in text:
+        return "the machine ran low on memory, and Ray ended the training process"
+    if "ray.kill" in text:
+        return "the agent ended the training process"
+    if "creation task" in text:
+        return f"the training process could not start: {text.strip().splitlines()[-1]}"
+    return "the training process died without a word: it was killed, ran out of memory or crashed"

@@ -1,0 +1,104 @@
+"""A job's inputs, brought to this machine and put where a recipe finds them."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import structlog
+from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as worker
+
+from services.chassis.errors import FailedPrecondition
+from workers.cache import Cache
+from workers.door import Door, persistently
+from workers.training.inputs import Inputs
+
+# What may stand between the slashes of a file's path. A worker writes where the path points, so it relies on nobody's check.
+_PATH_PART = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+\-]*")
+# A name that is no path on this machine: from_pretrained would load a folder of that name instead.
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)?")
+
+MODEL_FOLDER = "base-model"
+
+log = structlog.get_logger()
+
+
+class Fetcher:
+    """Brings the inputs of one attempt.
+
+    `check` is asked after every chunk and `pause` waits while the door is away; either raises to stop.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        lease: worker.LeaseToken,
+        cache: Cache,
+        check: Callable[[], None],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._door = door
+        self._lease = lease
+        self._cache = cache
+        self._check = check
+        self._pause = pause
+
+    def fetch(self, assignment: worker.Assignment, work_folder: Path) -> Inputs:
+        """Everything the job trains on. Raises Refused if the service sends something else than it announced."""
+        base_model, revision = self._base_model(assignment.base_model, work_folder / MODEL_FOLDER)
+        training = self._rows(assignment.training_dataset, worker.DATASET_ROLE_TRAINING)
+        validation = None
+        if assignment.HasField("validation_dataset"):
+            validation = self._rows(assignment.validation_dataset, worker.DATASET_ROLE_VALIDATION)
+        return Inputs(base_model, revision, training, validation, work_folder)
+
+    def _base_model(self, model: base_model_pb2.BaseModel, folder: Path) -> tuple[str, str | None]:
+        if model.files:
+            self._link_model(model.files, folder)
+            return str(folder), None
+        if _HUB_NAME.fullmatch(model.hub_repo) is None:
+            text = f"base model {model.display_name!r} has no files and no hub name; register it again"
+            raise FailedPrecondition("BASE_MODEL_WITHOUT_FILES", text)
+        return model.hub_repo, model.revision or None
+
+    def _link_model(self, files: Sequence[base_model_pb2.BaseModelFile], folder: Path) -> None:
+        """Make a folder of links into the cache, as the hub's own cache does."""
+        for file in files:
+            link = below(folder, file.path)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(self._model_file(file), link.parent))
+
+    def _model_file(self, file: base_model_pb2.BaseModelFile) -> Path:
+        request = worker.ReadBaseModelFileRequest(lease=self._lease, path=file.path)
+        return self._file(
+            file.sha256, file.size_bytes, file.path, lambda: self._door.read_base_model_file(request, file.size_bytes)
+        )
+
+    def _rows(self, dataset: dataset_pb2.Dataset, role: worker.DatasetRole) -> Path:
+        request = worker.ReadDatasetRequest(lease=self._lease, role=role)
+        what = f"dataset {dataset.display_name!r}"
+        return self._file(dataset.sha256, dataset.size_bytes, what, lambda: self._door.read_dataset(request, dataset.size_bytes))
+
+    def _file(self, sha256: str, size_bytes: int, what: str, read: Callable[[], Iterator[bytes]]) -> Path:
+        found = self._cache.find(sha256, size_bytes)
+        if found is not None:
+            return found
+        log.info("input_fetched", job=self._lease.job_id, input=what, size_bytes=size_bytes)
+        return persistently(lambda: self._cache.add(sha256, size_bytes, self._checked(read()), what), self._pause)
+
+    def _checked(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._check()
+            yield chunk
+
+
+def below(folder: Path, path: str) -> Path:
+    """Where a path from the wire points. Raises FailedPrecondition if that is not inside the folder."""
+    parts = path.split("/")
+    plain = all(_PATH_PART.fullmatch(part) and part.strip(".") for part in parts)
+    target = folder.joinpath(*parts) if plain else folder
+    if not plain or not target.resolve().is_relative_to(folder.resolve()):
+        text = f"the base model has a file named {path!r}, which is no plain relative path; register the model again"
+        raise FailedPrecondition("INPUT_REFUSED", text)
+    return target

@@ -1,0 +1,185 @@
+"""The lease loop: keep a training actor warm, ask for a job, have it run, and give it back if the actor dies."""
+
+import threading
+import time
+
+import structlog
+from tunesmith.worker.v1 import worker_service_pb2 as worker
+
+from workers.crew import Actor, ActorLost, ClusterLost, Crew, Warm
+from workers.door import Door, DoorError, LeaseLost, Refused, backoff_s, persistently
+
+LEASE_WAIT_S = 25.0
+# How often a running job's pool says that it is still there, and how often an idle actor is asked whether it is.
+REFRESH_S = 10.0
+PING_S = 2.0
+LOOK_S = 0.5
+# An actor that holds so much more than when it was new is replaced: what one job left behind is not the next one's.
+MAX_GROWTH_BYTES = 300 * 1024 * 1024
+# A refusal is a bug or a misconfiguration: worth asking again, in case somebody mends it, but not often.
+AFTER_REFUSAL_S = 5.0
+# A last word must not hold up an agent that stops.
+FAREWELL_TIMEOUT_S = 1.0
+LONGEST_REASON_CHARACTERS = 4000
+
+log = structlog.get_logger()
+
+
+class AgentStopping(Exception):
+    """Somebody told the agent to stop."""
+
+
+class Leasing:
+    """Works for one pool with one actor at a time, until `stop` is set.
+
+    `pool` says who it is; the devices are filled in by the actor that measures them.
+    """
+
+    def __init__(self, door: Door, crew: Crew, pool: worker.RegisterPoolRequest, stop: threading.Event) -> None:
+        self._door = door
+        self._crew = crew
+        self._pool = pool
+        self._stop = stop
+        self._refreshed_s = self._pinged_s = -REFRESH_S
+
+    def run(self) -> None:
+        """Lease and work until told to stop. Raises ClusterLost."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    self._serve_with(self._crew.hire())
+                    failures = 0
+                except ActorLost as lost:
+                    failures += 1
+                    log.warning("actor_lost", reason=str(lost))
+                    self._pause(backoff_s(failures))
+        except AgentStopping:
+            log.info("agent_stopping")
+
+    def _serve_with(self, actor: Actor) -> None:
+        """Have one actor run jobs until it is no longer as good as new."""
+        try:
+            warm = self._warm_up(actor)
+            while self._run_job(actor, self._next_assignment(actor), warm):
+                pass
+        finally:
+            actor.dismiss()
+
+    def _warm_up(self, actor: Actor) -> Warm:
+        self._pool.ready = False
+        self._refresh()
+        while (warm := actor.wait_warm(LOOK_S)) is None:
+            self._stop_if_told()
+            self._refresh_sometimes()
+        del self._pool.devices[:]
+        self._pool.devices.extend(warm.devices)
+        self._pool.ready = True
+        mib = warm.held_bytes // 1024**2
+        log.info("actor_ready", seconds=round(warm.seconds, 1), held_mib=mib, devices=[one.name for one in warm.devices])
+        return warm
+
+    def _next_assignment(self, actor: Actor) -> worker.Assignment:
+        request = worker.LeaseRequest(pool_id=self._pool.pool_id, wait_seconds=LEASE_WAIT_S)
+        failures = 0
+        while True:
+            self._look_after(actor)
+            try:
+                self._door.register_pool(self._pool)
+                response = self._door.lease(request, lambda: self._look_after(actor))
+            except (DoorError, Refused) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("lease_failed", message=str(error))
+                self._pause(AFTER_REFUSAL_S if isinstance(error, Refused) else backoff_s(failures))
+                continue
+            if failures:
+                log.info("door_answers_again", failures=failures)
+                failures = 0
+            if response.HasField("assignment"):
+                return response.assignment
+
+    def _run_job(self, actor: Actor, assignment: worker.Assignment, warm: Warm) -> bool:
+        """Have a job run to its end; tells whether the actor may run another."""
+        job_id = assignment.lease.job_id
+        log.info("job_leased", job=job_id, attempt=assignment.attempt, display_name=assignment.display_name)
+        try:
+            outcome = self._outcome_of(actor, assignment)
+        except ActorLost as lost:
+            self._give_back(assignment.lease, str(lost))
+            raise
+        except AgentStopping:
+            actor.dismiss()
+            self._say_farewell(assignment.lease, "the pool's agent was stopped")
+            raise
+        except ClusterLost:
+            self._say_farewell(assignment.lease, "the pool's Ray cluster is gone")
+            raise
+        kind = outcome.WhichOneof("kind")
+        log.info("job_ended", job=job_id, outcome=kind)
+        # A failure may have left the process sick, a GPU's memory most of all.
+        return kind != "failed" and self._settled(actor, warm)
+
+    def _outcome_of(self, actor: Actor, assignment: worker.Assignment) -> worker.Outcome:
+        actor.start(assignment.SerializeToString())
+        while (outcome := actor.wait_outcome(LOOK_S)) is None:
+            self._stop_if_told()
+            if self._refresh_sometimes():
+                self._crew.check()
+        return worker.Outcome.FromString(outcome)
+
+    def _settled(self, actor: Actor, warm: Warm) -> bool:
+        grown = actor.settle() - warm.held_bytes
+        if grown > MAX_GROWTH_BYTES:
+            log.info("actor_outgrown", grown_mib=grown // 1024**2)
+        return grown <= MAX_GROWTH_BYTES
+
+    def _give_back(self, lease: worker.LeaseToken, reason: str) -> None:
+        request = worker.ReleaseLeaseRequest(lease=lease, reason=reason[:LONGEST_REASON_CHARACTERS])
+        try:
+            persistently(lambda: self._door.release_lease(request), self._pause)
+        except LeaseLost:
+            # The attempt was over anyway: cancelled, or taken by another pool.
+            return
+        except Refused as refused:
+            log.error("release_refused", job=lease.job_id, message=refused.message)
+            return
+        log.warning("lease_released", job=lease.job_id, reason=reason)
+
+    def _say_farewell(self, lease: worker.LeaseToken, reason: str) -> None:
+        """Give a job back without waiting for anything: its lease runs out by itself."""
+        request = worker.ReleaseLeaseRequest(lease=lease, reason=reason)
+        try:
+            self._door.release_lease(request, FAREWELL_TIMEOUT_S)
+        except (DoorError, Refused) as error:
+            log.warning("release_failed", job=lease.job_id, message=str(error))
+
+    def _look_after(self, actor: Actor) -> None:
+        """Notice, while nothing happens, that the agent stops or that its actor or Ray is gone."""
+        self._stop_if_told()
+        if time.monotonic() - self._pinged_s >= PING_S:
+            self._crew.check()
+            actor.ping()
+            self._pinged_s = time.monotonic()
+
+    def _refresh_sometimes(self) -> bool:
+        due = time.monotonic() - self._refreshed_s >= REFRESH_S
+        if due:
+            self._refresh()
+        return due
+
+    def _refresh(self) -> None:
+        """Say that the pool is there, if the door is."""
+        self._refreshed_s = time.monotonic()
+        try:
+            self._door.register_pool(self._pool)
+        except (DoorError, Refused) as error:
+            log.debug("register_failed", message=str(error))
+
+    def _stop_if_told(self) -> None:
+        if self._stop.is_set():
+            raise AgentStopping
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise AgentStopping

@@ -1,0 +1,6 @@
+"""The backends a job can run on. Pure: neither Ray nor torch nor a service is imported below here."""
+
+from workers.providers.local import LOCAL
+from workers.providers.provider import Provider
+
+PROVIDERS: dict[str, Provider] = {"local": LOCAL}

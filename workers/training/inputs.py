@@ -1,0 +1,18 @@
+"""Where a recipe finds what it trains on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A job's inputs on this machine. Rows are one JSON object a line, in the format that the assignment's dataset names."""
+
+    # A folder, or a hub name.
+    base_model: str
+    # The hub revision; None for a folder, or for the hub's default branch.
+    revision: str | None
+    training_rows: Path
+    validation_rows: Path | None
+    # The recipe may write here, and leaves nothing behind that anyone needs.
+    work_folder: Path

@@ -1,0 +1,106 @@
+"""Supervised fine-tuning, full or LoRA: set up, train, save, clean up.
+
+With equal arguments and seed in float32, a script that calls trl's SFTTrainer itself gets the same loss at every step: nothing
+here touches what the trainer computes. The trainer runs on the first GPU, or on the CPU where there is none; torch's threads are
+the caller's choice. BF16 means autocast to bfloat16 with trained weights in float32 (see TrainingPlan.weights).
+Not covered: several devices, packing, resuming from a checkpoint.
+"""
+
+import shutil
+import time
+import traceback
+
+from transformers import set_seed
+from tunesmith.config.v1 import method_pb2
+from tunesmith.job.v1 import artifact_pb2
+from tunesmith.worker.v1 import worker_service_pb2
+
+from services.chassis.errors import InvalidArgument
+from workers.providers.local_datasets import SHAPES, RowShape, refuse_dataset
+from workers.providers.local_plan import TrainingPlan, plan
+from workers.training.base import check_chat_template, load_base
+from workers.training.inputs import Inputs
+from workers.training.memory import MemoryMeter, release
+from workers.training.quiet import quiet
+from workers.training.recorder import Recorder
+from workers.training.rows import Row, read_rows
+from workers.training.saving import save_weights
+from workers.training.sink import Sink, obey
+from workers.training.trainer import TRAINING_PATH, VALIDATION_PATH, make_trainer
+
+Assignment = worker_service_pb2.Assignment
+
+
+def run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
+    """Train, and store the result as artifacts. Raises Stopped if told to, and else what `failures.status_of` explains.
+
+    May be called again and again in one process: nothing is left over, and an equal job gets equal losses.
+    """
+    try:
+        with quiet():
+            _run(assignment, inputs, sink)
+    except BaseException as error:
+        # The frames that the exception went through hold the model and its gradients for as long as somebody holds it.
+        traceback.clear_frames(error.__traceback__)
+        raise
+    finally:
+        release()
+
+
+def _run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
+    began = time.monotonic()
+    meter = MemoryMeter()
+    _check_datasets(assignment)
+    todo = plan(assignment.configuration, assignment.training_dataset.format)
+    set_seed(todo.sft["seed"])
+
+    sink.stage(f"Loading {assignment.base_model.display_name}")
+    model, tokenizer = load_base(inputs, todo)
+    obey(sink)
+
+    sink.stage("Preparing the data")
+    if SHAPES[assignment.training_dataset.format] is RowShape.MESSAGES:
+        check_chat_template(tokenizer, assistant_only=todo.sft["assistant_only_loss"])
+    training, validation = _rows(assignment, inputs, todo)
+    recorder = Recorder(sink, todo, meter)
+    folder = inputs.work_folder / "trainer"
+    trainer = make_trainer(todo, model, tokenizer, training, validation, folder, recorder, sink)
+    obey(sink)
+
+    def store(kind: artifact_pb2.ArtifactKind, name: str, step: int) -> None:
+        folder = inputs.work_folder / name
+        save_weights(trainer.model, tokenizer, folder, assignment, todo, recorder.losses(step))
+        sink.add_artifacts(kind, name, step, folder)
+        shutil.rmtree(folder)
+
+    trainer.store_checkpoint = lambda step: store(artifact_pb2.ARTIFACT_KIND_CHECKPOINT, f"checkpoint-{step}", step)
+    trainer.train()
+
+    sink.stage("Saving the result")
+    adapter = assignment.configuration.method.type == method_pb2.TRAINING_METHOD_LORA
+    kind, name = (artifact_pb2.ARTIFACT_KIND_ADAPTER, "adapter") if adapter else (artifact_pb2.ARTIFACT_KIND_MODEL, "model")
+    store(kind, name, trainer.state.global_step)
+    figures = recorder.figures()
+    figures.duration_seconds = time.monotonic() - began
+    sink.measured(figures)
+
+
+def _check_datasets(assignment: Assignment) -> None:
+    """What the job service checked at creation: a worker relies on nobody."""
+    strategy = assignment.configuration.datasets.strategy
+    refusals = refuse_dataset(assignment.training_dataset.format, strategy)
+    if assignment.HasField("validation_dataset"):
+        refusals += refuse_dataset(assignment.validation_dataset.format, strategy, VALIDATION_PATH)
+    if refusals:
+        raise InvalidArgument([(refusal.field_path, refusal.detail) for refusal in refusals])
+    shape = SHAPES[assignment.training_dataset.format]
+    if assignment.HasField("validation_dataset") and SHAPES[assignment.validation_dataset.format] is not shape:
+        text = f"the training dataset holds {shape.value}; upload validation rows of the same kind"
+        raise InvalidArgument([(VALIDATION_PATH, text)])
+
+
+def _rows(assignment: Assignment, inputs: Inputs, todo: TrainingPlan) -> tuple[list[Row], list[Row] | None]:
+    training = read_rows(inputs.training_rows, assignment.training_dataset.format, TRAINING_PATH)
+    if not todo.evaluations or inputs.validation_rows is None:
+        return training, None
+    return training, read_rows(inputs.validation_rows, assignment.validation_dataset.format, VALIDATION_PATH)
