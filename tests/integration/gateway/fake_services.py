@@ -1,7 +1,11 @@
-"""The services as the gateway sees them: real generated servicers that answer from memory and remember what they were sent."""
+"""The services as the gateway sees them: real generated servicers, with answers that follow from the question.
+
+Run as a program, so that a test may block on its own sockets, and so that each process's memory is its own.
+"""
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import AsyncIterator
 
 import grpc
@@ -24,6 +28,7 @@ SERVICE_NAMES = (
     "tunesmith.worker.v1.WorkerService",
 )
 DOWNLOAD_CHUNK_BYTES = 1024 * 1024
+WATCH_PAUSE_S = 0.3
 
 
 async def refuse(context: grpc.aio.ServicerContext, field: str, text: str) -> None:
@@ -68,10 +73,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
 
 
 class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
-    """Knows every job; `missing` is the one it does not."""
-
-    def __init__(self) -> None:
-        self.download_bytes = 0
+    """Knows every job but `missing`. An artifact's id is its size in bytes."""
 
     async def CreateJob(
         self, request: job_service_pb2.CreateJobRequest, context: grpc.aio.ServicerContext
@@ -98,7 +100,7 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
     ) -> AsyncIterator[job_service_pb2.WatchJobResponse]:
         for state in (job_state_pb2.JOB_STATE_QUEUED, job_state_pb2.JOB_STATE_RUNNING, job_state_pb2.JOB_STATE_SUCCEEDED):
             yield job_service_pb2.WatchJobResponse(job=job_pb2.Job(id=request.id, state=state))
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(WATCH_PAUSE_S)
 
     async def DownloadArtifact(
         self, request: job_service_pb2.DownloadArtifactRequest, context: grpc.aio.ServicerContext
@@ -106,8 +108,8 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
         if request.artifact_id == "missing":
             await context.abort(grpc.StatusCode.NOT_FOUND, "artifact 'missing' does not exist; list the job's artifacts")
         chunk = bytes(range(256)) * (DOWNLOAD_CHUNK_BYTES // 256)
-        for offset in range(0, self.download_bytes, len(chunk)):
-            piece = chunk[: self.download_bytes - offset]
+        for offset in range(0, int(request.artifact_id), len(chunk)):
+            piece = chunk[: int(request.artifact_id) - offset]
             body = httpbody_pb2.HttpBody(content_type="application/octet-stream", data=piece)
             yield job_service_pb2.DownloadArtifactResponse(data=body)
 
@@ -133,27 +135,23 @@ class FakeWorkerDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         return worker_service_pb2.RegisterPoolResponse()
 
 
-class FakeServices:
-    """All of them on one address, with health and reflection."""
+async def serve(address: str) -> None:
+    """Answer at an address until the process is ended."""
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(FakeRegistry(), server)
+    job_service_pb2_grpc.add_JobServiceServicer_to_server(FakeJobs(), server)
+    pool_service_pb2_grpc.add_PoolServiceServicer_to_server(FakePools(), server)
+    parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(FakeParameters(), server)
+    worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(FakeWorkerDoor(), server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), server)
+    for name in ("", *SERVICE_NAMES):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    server.add_insecure_port(address)
+    await server.start()
+    await server.wait_for_termination()
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.jobs = FakeJobs()
-        self.health = health_aio.HealthServicer()
-        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
 
-    async def start(self) -> None:
-        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(FakeRegistry(), self._server)
-        job_service_pb2_grpc.add_JobServiceServicer_to_server(self.jobs, self._server)
-        pool_service_pb2_grpc.add_PoolServiceServicer_to_server(FakePools(), self._server)
-        parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(FakeParameters(), self._server)
-        worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(FakeWorkerDoor(), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
-        reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), self._server)
-        for name in ("", *SERVICE_NAMES):
-            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._server.add_insecure_port(self.address)
-        await self._server.start()
-
-    async def stop(self) -> None:
-        await self._server.stop(None)
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1]))

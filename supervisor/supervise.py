@@ -1,0 +1,164 @@
+"""The loop that starts parts, watches them, starts them again, and ends them in reverse order."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from supervisor import process
+from supervisor.home import Home, last_lines
+from supervisor.ledger import Ledger
+from supervisor.parts import ROOT, Part
+from supervisor.signals import Inbox
+
+# While parts start there is something to see several times a second; later a child's end wakes us by itself.
+_STARTING_POLL_S = 0.2
+_STEADY_POLL_S = 2.0
+_MAX_BACKOFF_S = 30.0
+# After so long a part's earlier failures are forgotten.
+_STABLE_S = 60.0
+_SLOW_S = 30.0
+# So many failures in a row are no accident: show the person the reason.
+_TELLING_FAILURE = 5
+_SHOWN_LOG_LINES = 15
+_SHOWN_LINE_LENGTH = 240
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class _State:
+    """What is known about a part."""
+
+    part: Part
+    child: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    is_ready: bool = False
+    was_ready: bool = False
+    is_done: bool = False
+    is_slow: bool = False
+    failures: int = 0
+    start_at: float = 0.0
+
+
+class Supervisor:
+    """Owns the parts' processes."""
+
+    def __init__(self, parts: Sequence[Part], home: Home, ledger: Ledger, first_backoff_s: float = 0.5) -> None:
+        self._states = {part.name: _State(part) for part in parts}
+        self._home = home
+        self._ledger = ledger
+        self._first_backoff_s = first_backoff_s
+
+    def run(self, inbox: Inbox) -> int:
+        """Run the parts until a signal asks to stop; returns the exit code."""
+        code = 0
+        inbox.wait(0)
+        try:
+            while not inbox.stops and code == 0:
+                self._start_due()
+                self._probe()
+                code = self._notice_ends()
+                self._record()
+                inbox.wait(self._poll_s() if code == 0 else 0)
+        finally:
+            self._stop_all()
+        return code
+
+    def _poll_s(self) -> float:
+        waiting = any(not state.is_ready and not state.is_done for state in self._states.values())
+        return _STARTING_POLL_S if waiting else _STEADY_POLL_S
+
+    def _start_due(self) -> None:
+        for state in self._states.values():
+            part = state.part
+            waits = any(not self._states[name].is_ready for name in part.after)
+            if state.child or state.is_done or waits or time.monotonic() < state.start_at:
+                continue
+            if part.prepare:
+                part.prepare()
+            state.child = process.start(part.command, part.environment, ROOT, self._home.log(part.name))
+            state.started_at, state.is_slow = time.monotonic(), False
+            say(f"{part.name}: started (process {state.child.pid}, log {self._home.log(part.name)})")
+
+    def _probe(self) -> None:
+        for state in self._states.values():
+            if not state.child or state.is_ready or state.part.once:
+                continue
+            news = state.part.probe()
+            if news is not None:
+                state.is_ready = state.was_ready = True
+                say(news or f"{state.part.name}: ready after {time.monotonic() - state.started_at:.1f} s")
+            elif time.monotonic() - state.started_at > _SLOW_S and not state.is_slow:
+                state.is_slow = True
+                say(f"{state.part.name}: not ready after {_SLOW_S:.0f} s; {self._home.log(state.part.name)} may say why")
+
+    def _notice_ends(self) -> int:
+        """Deal with parts that have ended. Anything but 0 means to give up."""
+        process.reap_adopted(state.child.pid for state in self._states.values() if state.child)
+        for state in self._states.values():
+            if not state.child or (code := state.child.poll()) is None:
+                continue
+            process.end(self._own_group(state), 0)
+            if state.part.once and code == 0:
+                state.child, state.is_done = None, True
+                say(f"{state.part.name}: done")
+            elif not self._plan_restart(state, code):
+                return 1
+        return 0
+
+    def _plan_restart(self, state: _State, code: int) -> bool:
+        """Say that a part has ended and when it starts again; False if there is no use in going on."""
+        part, log = state.part, self._home.log(state.part.name)
+        if time.monotonic() - state.started_at > _STABLE_S:
+            state.failures = 0
+        state.failures += 1
+        state.child, state.is_ready = None, False
+        how = f"ended with code {code}" if code >= 0 else f"was ended by signal {-code}"
+        if state.failures == _TELLING_FAILURE:
+            say(f"{part.name}: {how} for the {_TELLING_FAILURE}th time in a row. The end of {log}:")
+            for line in last_lines(log, _SHOWN_LOG_LINES):
+                say(f"    {line[:_SHOWN_LINE_LENGTH]}")
+            if part.is_vital and not state.was_ready:
+                return False
+        backoff = min(_MAX_BACKOFF_S, self._first_backoff_s * 2 ** (state.failures - 1))
+        state.start_at = time.monotonic() + backoff
+        say(f"{part.name}: {how}; starts again in {backoff:g} s (log {log})")
+        self._restart_bound(part.name)
+        return True
+
+    def _restart_bound(self, name: str) -> None:
+        for other in self._states.values():
+            if name in other.part.bound_to and other.child:
+                say(f"{other.part.name}: starts again, because {name} does")
+                self._stop(other)
+                other.child, other.is_ready, other.start_at = None, False, 0.0
+
+    def _own_group(self, state: _State) -> list[psutil.Process]:
+        """What a part that has ended left in its session, adopted by us since."""
+        assert state.child
+        return [child for child in psutil.Process().children(recursive=True) if process.session_of(child) == state.child.pid]
+
+    def _record(self) -> None:
+        self._ledger.record(psutil.Process().children(recursive=True))
+
+    def _stop(self, state: _State) -> None:
+        if state.child:
+            process.end(process.with_descendants(state.child.pid), state.part.stop_s, first=state.child.pid)
+            state.child.wait()
+
+    def _stop_all(self) -> None:
+        say("stopping")
+        for state in reversed(self._states.values()):
+            self._stop(state)
+        left = process.end(psutil.Process().children(recursive=True), 1.0)
+        process.reap_adopted(())
+        self._record()
+        say("stopped" + (f"; {left} processes had to be killed" if left else ""))

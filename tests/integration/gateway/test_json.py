@@ -1,0 +1,102 @@
+"""JSON over HTTP: the services' answers as the contract names them."""
+
+import http.client
+import json
+import time
+
+import pytest
+
+from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.fake_services import WATCH_PAUSE_S
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_resource_has_the_names_of_its_proto(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/jobs/j7")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    job = answer.json()["job"]
+    assert job["id"] == "j7"
+    assert job["state"] == "JOB_STATE_RUNNING"
+    # Zero is a value: a client must not have to guess whether it was left out.
+    assert job["attempt"] == 0
+    assert "display_name" in job
+
+
+def test_an_answer_names_its_request(gateway: Gateway) -> None:
+    assert len(gateway.get("/v1/jobs/j7").headers["x-request-id"]) == 36
+
+
+def test_a_body_may_use_either_name_of_a_field(gateway: Gateway) -> None:
+    for name in ("display_name", "displayName"):
+        answer = gateway.post("/v1/jobs", {"provider": "local", name: "A b"})
+        assert (answer.status, answer.json()["job"]["display_name"]) == (200, "A b")
+
+
+def test_what_only_a_provider_understands_may_have_any_keys(gateway: Gateway) -> None:
+    metadata = {"together": {"n": [1, {"a": 'quotes " and } and \\'}], "é": None}}
+    assert gateway.post("/v1/jobs", {"provider": "local", "configuration": {"metadata": metadata}}).status == 200
+
+
+def test_a_parameter_of_the_query_may_repeat(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/jobs?states=JOB_STATE_QUEUED&states=JOB_STATE_FAILED")
+    assert [job["state"] for job in answer.json()["jobs"]] == ["JOB_STATE_QUEUED", "JOB_STATE_FAILED"]
+
+
+def test_a_hub_name_keeps_its_slash(gateway: Gateway) -> None:
+    assert gateway.get("/v1/base-models/tunesmith/pico").json()["base_model"]["id"] == "tunesmith/pico"
+
+
+@pytest.mark.parametrize("path", ["/v1/pools", "/v1/parameters"])
+def test_every_service_answers(gateway: Gateway, path: str) -> None:
+    assert gateway.get(path).status == 200
+
+
+def test_a_watched_job_arrives_as_it_changes(gateway: Gateway) -> None:
+    connection = http.client.HTTPConnection(gateway.address, timeout=30)
+    begin = time.monotonic()
+    connection.request("GET", "/v1/jobs/j7:watch")
+    response = connection.getresponse()
+    first = response.read1(65536)
+    first_after_s = time.monotonic() - begin
+    body = first + response.read()
+    connection.close()
+    states = [message["job"]["state"] for message in json.loads(body)]
+    assert states == ["JOB_STATE_QUEUED", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"]
+    assert first_after_s < WATCH_PAUSE_S * 2 <= time.monotonic() - begin
+
+
+def test_an_upload_brings_its_parameters(gateway: Gateway) -> None:
+    body = b'{"text": "a"}\n' * 1000
+    dataset = gateway.post("/v1/datasets:upload?filename=rows%20a.jsonl&display_name=A", body).json()["dataset"]
+    assert (dataset["filename"], dataset["display_name"], dataset["size_bytes"]) == ("rows a.jsonl", "A", str(len(body)))
+
+
+def test_a_refused_upload_says_why(gateway: Gateway) -> None:
+    answer = gateway.post("/v1/datasets:upload?filename=bad.jsonl", b"x" * 100_000)
+    assert answer.status == 400
+    assert answer.json()["details"][0]["field_violations"][0]["field"] == "data"
+
+
+def test_a_download_is_the_file(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/jobs/j7/artifacts/3000001:download")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.body == (bytes(range(256)) * 12000)[:3000001]
+
+
+def test_a_download_of_nothing_is_an_error(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/jobs/j7/artifacts/missing:download")
+    assert (answer.status, answer.json()["code"]) == (404, 5)
+
+
+def test_a_services_error_keeps_its_details(gateway: Gateway) -> None:
+    answer = gateway.post("/v1/jobs", {})
+    violations = [{"field": "provider", "description": "is required; send local", "reason": ""}]
+    assert answer.status == 400
+    assert answer.json() == {
+        "code": 3,
+        "message": "provider: is required; send local",
+        "details": [{"@type": "type.googleapis.com/google.rpc.BadRequest", "field_violations": violations}],
+    }
