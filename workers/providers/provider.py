@@ -34,8 +34,8 @@ class Provider:
     lower: Callable[[JobConfiguration, JobConfiguration | None], list[FieldLowering]]
     # (configuration) -> what the backend is given, as plain JSON data. Raises ValueError for what `lower` refuses.
     translate: Callable[[JobConfiguration], dict[str, Any]]
-    # (format, strategy or 0) -> why the backend can't train on such a dataset; empty if it can.
-    refuse_dataset: Callable[[dataset_pb2.DatasetFormat, datasets_pb2.DatasetStrategy], list[FieldLowering]]
+    # (format, strategy or 0, the field that named the dataset) -> why the backend can't train on it; empty if it can.
+    refuse_dataset: Callable[[dataset_pb2.DatasetFormat, datasets_pb2.DatasetStrategy, str], list[FieldLowering]]
 
 
 @dataclass(frozen=True)

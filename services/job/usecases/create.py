@@ -87,10 +87,11 @@ def _check_inputs(provider: Provider, configuration: job_configuration_pb2.JobCo
     """Raise with all that does not fit together: model, datasets, strategy, modules."""
     violations = refuse_unfit(configuration, inputs.base_model, SPEC)
     strategy = configuration.datasets.strategy
-    for dataset in (inputs.training_dataset, inputs.validation_dataset):
+    datasets = {"training_file_id": inputs.training_dataset, "validation_file_id": inputs.validation_dataset}
+    for field, dataset in datasets.items():
         if dataset.id:
-            refusals = provider.refuse_dataset(dataset.format, strategy)
-            violations += [(f"{SPEC}{field.field_path}", field.detail) for field in refusals]
+            refusals = provider.refuse_dataset(dataset.format, strategy, f"datasets.{field}")
+            violations += [(f"{SPEC}{refusal.field_path}", refusal.detail) for refusal in refusals]
     if _needs_template(strategy, inputs.training_dataset) and not inputs.base_model.chat_template:
         violations.append((f"{SPEC}datasets.strategy", _no_template(inputs.base_model)))
     if inputs.validation_dataset.id and inputs.validation_dataset.format != inputs.training_dataset.format:

@@ -66,7 +66,11 @@ class LocalFolder:
         """Where a path leads. Raises Refused if that is outside the roots. Says nothing of what is outside."""
         if "\x00" in str(path) or not path.is_absolute():
             raise Refused("must be an absolute path of a folder on the server")
-        resolved = path.resolve()
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError) as error:
+            # Links in a circle, or a name that no disk could hold.
+            raise Refused(f"{path.name[:80]} leads nowhere; give the path of a folder that exists") from error
         if not any(resolved.is_relative_to(root) for root in self._roots):
             allowed = ", ".join(str(root) for root in self._roots)
             raise Refused(

@@ -30,6 +30,8 @@ def profile(folder: Path) -> base_model_pb2.BaseModel:
     """The fields of a base model that its files decide. Raises Refused for files that contradict each other."""
     config = check_config(folder)
     tensors = _tensors(folder)
+    if not tensors:
+        raise Refused("its weights hold no tensors; save the model again")
     tokenizer, chat_template = tokenizer_and_template(folder)
     shape = architecture(config)
     quantized = bool(config.get("quantization_config"))

@@ -1,6 +1,5 @@
 """The columns of a dataset, counted while its rows pass."""
 
-from collections import Counter
 from typing import Any
 
 from tunesmith.registry.v1 import dataset_pb2
@@ -31,15 +30,16 @@ class Columns:
     """
 
     def __init__(self) -> None:
-        self._shapes: Counter[tuple[Any, ...]] = Counter()
+        self._shapes: dict[tuple[Any, ...], int] = {}
         self._columns: dict[str, dataset_pb2.DatasetColumn] = {}
 
     def add(self, row: dict[str, Any]) -> None:
         """Count a row. Raises RowFault if there are too many columns."""
         shape = (*row, *map(type, row.values()))
-        if shape not in self._shapes:
+        count = self._shapes.get(shape)
+        if count is None:
             self._meet(row)
-        self._shapes[shape] += 1
+        self._shapes[shape] = (count or 0) + 1
 
     def result(self) -> list[dataset_pb2.DatasetColumn]:
         """The columns in the order in which they were first seen."""

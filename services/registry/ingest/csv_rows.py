@@ -1,6 +1,8 @@
 """CSV: a header, then one row a record; an empty value is null."""
 
 import csv
+import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from services.registry.ingest.rows import Problems, Row, quoted, too_long
 # CSV has no numbers. These columns hold them wherever there are users and items.
 _INTERACTIONS = {"user_id", "item_id"}
 _NUMBERS = ("rating", "timestamp")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 
 class CsvReader:
@@ -25,11 +28,13 @@ class CsvReader:
         self._header: list[str] = []
 
     def feed(self, piece: bytes) -> Iterator[Row]:
-        for number, line in self._lines.feed(piece):
+        first, lines = self._lines.feed(piece)
+        for number, line in enumerate(lines, first):
             yield from self._line(number, line + b"\n")
 
     def finish(self) -> Iterator[Row]:
-        for number, line in self._lines.finish():
+        number, lines = self._lines.finish()
+        for line in lines:
             yield from self._line(number, line)
         # A last try, whatever was tried before.
         yield from self._rows()
@@ -135,10 +140,10 @@ class _Records:
 
 
 def _number(text: str) -> int | float | str:
-    """A number where the text is one; the check of the row refuses the rest."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    """A number where the text is one as JSON writes it; the check of the row refuses the rest."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    if not math.isfinite(number):
+        return text
+    return int(text) if text.lstrip("-").isdigit() else number

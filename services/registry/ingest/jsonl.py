@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from services.registry.ingest.lines import LineSplitter
+from services.registry.ingest.lines import Lines, LineSplitter
 from services.registry.ingest.rows import TOO_DEEP, Problems, Row, RowFault, quoted, to_line
 
 _JSON_TYPES = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
@@ -27,9 +27,9 @@ class JsonlReader:
     def finish(self) -> Iterator[Row]:
         return self._rows(self._lines.finish())
 
-    def _rows(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
+    def _rows(self, lines: Lines) -> Iterator[Row]:
         rows = []
-        for number, line in lines:
+        for number, line in enumerate(lines[1], lines[0]):
             # A carriage return at the end too: Windows writes one.
             line = line.strip()
             if line:
@@ -67,15 +67,15 @@ def _may_repeat_names(rows: list[Row]) -> bool:
     """Whether a name comes twice in an object of these rows, or one of them is nested too deep.
 
     The parser keeps the last of two equal names and says nothing. A name that is dropped takes its quotation marks along, and the
-    rows, written again, have fewer. A mark inside a text is one mark or \\u0022 before and one mark after, so equal counts prove
-    that nothing was dropped. All rows of a piece are counted at once, because that costs half.
+    row, written again, has fewer. A mark inside a text is one mark or \\u0022 before and one mark after, so equal counts prove
+    that nothing was dropped. The lines of a piece are counted together, because that is faster.
     """
-    lines = b"\n".join([row.stored or b"" for row in rows])
+    lines = b"".join([row.stored or b"" for row in rows])
     try:
-        written = orjson.dumps([row.value for row in rows])
+        marks = sum([orjson.dumps(row.value).count(b'"') for row in rows])
     except TypeError:
         return True
-    return lines.count(b'"') + lines.count(b"\\u0022") != written.count(b'"')
+    return lines.count(b'"') + lines.count(b"\\u0022") != marks
 
 
 def refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
