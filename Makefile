@@ -6,7 +6,7 @@ BIN := .venv/bin
 TYPESCRIPT := gateway/sdk/typescript
 PROTOS := $(shell find protos -name '*.proto')
 
-.PHONY: help setup protos up demo test test-unit test-integration lint format lock clean
+.PHONY: help setup protos up demo test test-unit test-integration bench lint format lock clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test-unit: setup ## The fast ones: units and contracts, in Python and TypeScript
 
 test-integration: setup ## Real parts: Envoy, Ray, training
 	$(BIN)/pytest tests/integration -q
+
+bench: setup ## Measure this machine; the figures go to docs/benchmarks
+	$(BIN)/python -m bench.stack
 
 lint: setup ## Style, types, protos, imports
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""The measuring programs. What they measured is in docs/benchmarks."""
