@@ -124,4 +124,4 @@ def _agent(environment: Mapping[str, str], settings: Settings, after: tuple[str,
         return f"pool ready: {pool}" if pool else None
 
     command = [sys.executable, "-m", "workers.agent"]
-    return Part("agent", command, environment, probe, after=("services", *after), bound_to=after)
+    return Part("agent", command, environment, probe, after=("services", *after), bound_to=after, stop_s=5.0)

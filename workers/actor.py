@@ -80,9 +80,10 @@ class TrainingActor:
         """Load what training needs; returns the machine's devices, the seconds it took, and the bytes that are held now."""
         began = time.monotonic()
         from workers.training import supervised  # noqa: F401 - loads torch, transformers, peft and trl
+        from workers.training.gpus import gpus
 
-        measured = [devices.cpu(), *devices.cuda()]
-        return [device.SerializeToString() for device in measured], time.monotonic() - began, _held_bytes()
+        measured = [devices.cpu(), *gpus()]
+        return [device.SerializeToString() for device in measured], time.monotonic() - began, self.held_bytes()
 
     def ping(self) -> None:
         """Answer, as a sign of life."""
@@ -109,12 +110,10 @@ class TrainingActor:
         log.info("attempt_ended", job=assignment.lease.job_id, outcome=outcome.WhichOneof("kind"))
         return outcome.SerializeToString()
 
-    def settle(self) -> int:
-        """Give back what the last attempt held; returns the bytes that are held now."""
-        from workers.training.memory import release
-
-        release()
-        return _held_bytes()
+    def held_bytes(self) -> int:
+        """The memory that this process alone accounts for."""
+        memory = psutil.Process().memory_full_info()
+        return getattr(memory, "pss", memory.uss)
 
     def _attempt(self, assignment: worker.Assignment, reporter: Reporter, work_folder: Path) -> worker.Outcome:
         try:
@@ -180,8 +179,3 @@ def _stopped(stopped: Stopped) -> worker.Outcome:
     if stopped.directive == worker.DIRECTIVE_PAUSE:
         return worker.Outcome(paused=worker.Paused())
     return worker.Outcome(cancelled=worker.Cancelled())
-
-
-def _held_bytes() -> int:
-    memory = psutil.Process().memory_full_info()
-    return getattr(memory, "pss", memory.uss)

@@ -16,6 +16,12 @@ NAMESPACE = "tunesmith"
 PING_TIMEOUT_S = 30.0
 # Nothing here goes through Ray's object store; left to itself it takes 30 % of the memory.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
+# What a Ray of this machine's own is told: no news to its makers, and no process for each core before there is work for one.
+OWN_RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
+}
 
 log = structlog.get_logger()
 
@@ -37,8 +43,8 @@ class TrainingProcess:
     def run(self, assignment_bytes: bytes) -> bytes:
         return self._actor.run(assignment_bytes)
 
-    def settle(self) -> int:
-        return self._actor.settle()
+    def held_bytes(self) -> int:
+        return self._actor.held_bytes()
 
 
 class RayActor:
@@ -69,9 +75,9 @@ class RayActor:
         """How the attempt ended; None if it still runs."""
         return self._get(self._running, timeout_s)
 
-    def settle(self) -> int:
-        """Let it give back memory; returns the bytes that it holds."""
-        return self._ask(self._handle.settle.remote())
+    def held_bytes(self) -> int:
+        """The memory that it alone accounts for."""
+        return self._ask(self._handle.held_bytes.remote())
 
     def dismiss(self) -> None:
         """End its process at once."""
@@ -105,6 +111,8 @@ class Cluster:
         """Join the cluster that RAY_ADDRESS names, or start one of this machine's own."""
         options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.WARNING}
         if not os.environ.get("RAY_ADDRESS"):
+            for name, value in OWN_RAY_ENVIRONMENT.items():
+                os.environ.setdefault(name, value)
             options |= {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         ray.init(**options)
         log.info("ray_connected", address=ray.get_runtime_context().gcs_address)

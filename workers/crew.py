@@ -38,8 +38,8 @@ class Actor(Protocol):
     def wait_outcome(self, timeout_s: float) -> bytes | None:
         """How the attempt ended; None if it still runs."""
 
-    def settle(self) -> int:
-        """Let it give back memory; returns the bytes that it holds."""
+    def held_bytes(self) -> int:
+        """The memory that it alone accounts for."""
 
     def dismiss(self) -> None:
         """End its process at once."""

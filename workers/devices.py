@@ -21,17 +21,6 @@ def cpu(info: Path = _CPU_INFO, memory_limit: Path = _CGROUP_MEMORY) -> pool_pb2
     )
 
 
-def cuda() -> list[pool_pb2.Device]:
-    """This machine's GPUs. Loads torch: call it only where that is loaded anyway."""
-    import torch
-
-    properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    return [
-        pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CUDA, name=device.name, memory_bytes=device.total_memory)
-        for device in properties
-    ]
-
-
 def _cpu_name(info: Path) -> str:
     try:
         lines = info.read_text().splitlines()

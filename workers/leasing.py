@@ -4,6 +4,7 @@ import threading
 import time
 
 import structlog
+from google.rpc import code_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from workers.crew import Actor, ActorLost, ClusterLost, Crew, Warm
@@ -14,10 +15,19 @@ LEASE_WAIT_S = 25.0
 REFRESH_S = 10.0
 PING_S = 2.0
 LOOK_S = 0.5
+SLOW_START_S = 60.0
 # An actor that holds so much more than when it was new is replaced: what one job left behind is not the next one's.
 MAX_GROWTH_BYTES = 300 * 1024 * 1024
 # A refusal is a bug or a misconfiguration: worth asking again, in case somebody mends it, but not often.
 AFTER_REFUSAL_S = 5.0
+# Failures that lie in what was asked for. After any other one the process may be sick, a GPU's memory most of all.
+HARMLESS_CODES = {
+    code_pb2.INVALID_ARGUMENT,
+    code_pb2.NOT_FOUND,
+    code_pb2.FAILED_PRECONDITION,
+    code_pb2.UNAVAILABLE,
+    code_pb2.DATA_LOSS,
+}
 # A last word must not hold up an agent that stops.
 FAREWELL_TIMEOUT_S = 1.0
 LONGEST_REASON_CHARACTERS = 4000
@@ -69,9 +79,14 @@ class Leasing:
     def _warm_up(self, actor: Actor) -> Warm:
         self._pool.ready = False
         self._refresh()
+        began_s = told_s = time.monotonic()
         while (warm := actor.wait_warm(LOOK_S)) is None:
             self._stop_if_told()
-            self._refresh_sometimes()
+            self._refresh_and_check_sometimes()
+            if time.monotonic() - told_s >= SLOW_START_S:
+                told_s = time.monotonic()
+                hint = "something else holds this machine's CPUs or GPUs in Ray, or its disk is slow; see `ray status`"
+                log.warning("actor_not_ready_yet", seconds=round(told_s - began_s), hint=hint)
         del self._pool.devices[:]
         self._pool.devices.extend(warm.devices)
         self._pool.ready = True
@@ -115,21 +130,19 @@ class Leasing:
         except ClusterLost:
             self._say_farewell(assignment.lease, "the pool's Ray cluster is gone")
             raise
-        kind = outcome.WhichOneof("kind")
-        log.info("job_ended", job=job_id, outcome=kind)
-        # A failure may have left the process sick, a GPU's memory most of all.
-        return kind != "failed" and self._settled(actor, warm)
+        log.info("job_ended", job=job_id, outcome=outcome.WhichOneof("kind"))
+        harmless = not outcome.HasField("failed") or outcome.failed.code in HARMLESS_CODES
+        return harmless and self._is_small(actor, warm)
 
     def _outcome_of(self, actor: Actor, assignment: worker.Assignment) -> worker.Outcome:
         actor.start(assignment.SerializeToString())
         while (outcome := actor.wait_outcome(LOOK_S)) is None:
             self._stop_if_told()
-            if self._refresh_sometimes():
-                self._crew.check()
+            self._refresh_and_check_sometimes()
         return worker.Outcome.FromString(outcome)
 
-    def _settled(self, actor: Actor, warm: Warm) -> bool:
-        grown = actor.settle() - warm.held_bytes
+    def _is_small(self, actor: Actor, warm: Warm) -> bool:
+        grown = actor.held_bytes() - warm.held_bytes
         if grown > MAX_GROWTH_BYTES:
             log.info("actor_outgrown", grown_mib=grown // 1024**2)
         return grown <= MAX_GROWTH_BYTES
@@ -162,11 +175,10 @@ class Leasing:
             actor.ping()
             self._pinged_s = time.monotonic()
 
-    def _refresh_sometimes(self) -> bool:
-        due = time.monotonic() - self._refreshed_s >= REFRESH_S
-        if due:
+    def _refresh_and_check_sometimes(self) -> None:
+        if time.monotonic() - self._refreshed_s >= REFRESH_S:
             self._refresh()
-        return due
+            self._crew.check()
 
     def _refresh(self) -> None:
         """Say that the pool is there, if the door is."""

@@ -97,6 +97,8 @@ class Sender:
         return self._closed or self._lease.is_lost()
 
     def _deliver(self, request: worker.ReportRequest) -> None:
+        # A lost lease is known before the service has to refuse.
+        self._lease.pause_report(0)
         request.lease.CopyFrom(self._lease.token)
         request.sequence = self._sequence + 1
         response = persistently(lambda: self._door.report(request), self._lease.pause_report)

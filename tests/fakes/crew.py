@@ -42,7 +42,7 @@ class FakeActor:
             return None
         return outcome.SerializeToString()
 
-    def settle(self) -> int:
+    def held_bytes(self) -> int:
         return self._held_bytes
 
     def dismiss(self) -> None:

@@ -38,5 +38,5 @@ def _list_pools(connection: Connection, request: messages.ListPoolsRequest, lost
 def _running_jobs(connection: Connection) -> dict[str, int]:
     table = storage.jobs
     leased = [domain.name_of(state) for state in domain.LEASED]
-    query = select(table.c.pool_id, func.count()).where(table.c.state.in_(leased)).group_by(table.c.pool_id)
-    return {pool_id: count for pool_id, count in connection.execute(query)}
+    query = select(table.c.pool_id, func.count().label("jobs")).where(table.c.state.in_(leased)).group_by(table.c.pool_id)
+    return {row.pool_id: row.jobs for row in connection.execute(query)}

@@ -8,8 +8,6 @@ from tunesmith.job.v1 import job_event_pb2, job_pb2, job_service_pb2
 from tunesmith.provider.v1 import lowering_pb2
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
-from workers.providers import PROVIDERS
-from workers.providers.provider import Provider
 
 from services.chassis.database import Database, now_ms
 from services.chassis.errors import FailedPrecondition, InvalidArgument
@@ -20,6 +18,8 @@ from services.chassis.knobs import resolve_defaults
 from services.job import convert, domain, storage
 from services.job.inputs import Registry, refuse_unfit
 from services.job.usecases.transition import add_event
+from workers.providers import PROVIDERS
+from workers.providers.provider import Provider
 
 # Field paths in answers are paths in the request.
 SPEC = "configuration."

@@ -84,6 +84,9 @@ def test_a_download_is_the_file(gateway: Gateway) -> None:
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.body == (bytes(range(256)) * 12000)[:3000001]
+    # It must not run as a page of the console's origin.
+    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_download_of_nothing_is_an_error(gateway: Gateway) -> None:

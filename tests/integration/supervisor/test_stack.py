@@ -20,7 +20,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
-# A machine that does nothing else needs 3 and 15 seconds (docs/benchmarks); one that runs other tests beside these needs more.
+# On two idle cores it takes about 3 and 15 seconds; a machine that runs other tests beside these needs more.
 HEALTHY_WITHIN_S = 60.0
 POOL_WITHIN_S = 120.0
 STOPPED_WITHIN_S = 20.0

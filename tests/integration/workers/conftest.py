@@ -35,12 +35,9 @@ class RunningAgent:
             "RAY_TMPDIR": str(self.folder / "ray"),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_USAGE_STATS_ENABLED": "0",
             # The actor gets it from the agent. With more threads than free cores they wait for each other, a hundred times longer
             # than they work.
             "OMP_NUM_THREADS": "1",
-            "RAY_enable_worker_prestart": "0",
-            "RAY_prestart_worker_first_driver": "0",
         }
         self._process = subprocess.Popen([sys.executable, "-m", "workers.agent"], env=environment, cwd=ROOT)
 

@@ -43,6 +43,7 @@ def make_job(agent: RunningAgent, tiny_base: Path) -> MakeJob:  # noqa: F811
             "method": {"type": "TRAINING_METHOD_LORA", "lora_config": {"rank": 4, "alpha": 8}},
             "schedule": {"batch_size": 2, "sequence_length": 512, "max_steps": max_steps, "evaluations": 1, "checkpoints": 0},
             "optimizer": {"learning_rate": 1e-3},
+            "optimizations": {"enabled": ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING"]},
         }
         ParseDict(settings, assignment.configuration)
         resolve_defaults(assignment.configuration)
@@ -108,18 +109,18 @@ def test_a_cancelled_job_stops_in_the_middle(agent: RunningAgent, make_job: Make
 
 
 def test_a_service_that_restarts_loses_nothing(agent: RunningAgent, make_job: MakeJob) -> None:
-    job = make_job(max_steps=300)
+    job = make_job(max_steps=600)
     wait_for_step(agent, job, 1)
     agent.door.stop()
     time.sleep(2)
     agent.door.start()
     assert wait_for_outcome(agent, job).WhichOneof("kind") == "succeeded"
-    assert [step for step, _ in job.points("train_loss")] == list(range(1, 301))
+    assert [step for step, _ in job.points("train_loss")] == list(range(1, 601))
     assert job.assignment.attempt == 1
 
 
 def test_a_job_whose_actor_is_killed_is_given_back_and_runs_on_another(agent: RunningAgent, make_job: MakeJob) -> None:
-    job = make_job(max_steps=150)
+    job = make_job(max_steps=300)
     wait_for_step(agent, job, 1)
     killed = agent.actor()
     killed.kill()

@@ -19,7 +19,7 @@ def run(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "supervisor"],
         cwd=ROOT,
-        env=clean | {"TUNESMITH_HOME": str(home)} | environment,
+        env=clean | {"TUNESMITH_HOME": str(home), "TMPDIR": str(home)} | environment,
         capture_output=True,
         text=True,
         timeout=30,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from google.rpc import code_pb2, status_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from tests.fakes.assignments import ROWS, lora_assignment
@@ -124,14 +125,23 @@ def test_an_idle_actor_that_dies_is_replaced_before_a_job_comes(server: FakeDoor
     assert (job.assignment.attempt, job.released) == (1, [])
 
 
-def test_a_failed_job_leaves_no_actor_to_the_next(server: FakeDoor, start: Start) -> None:
-    failed = worker.Outcome()
-    failed.failed.code = 8
+@pytest.mark.parametrize(
+    ("code", "actors"),
+    [
+        (code_pb2.INTERNAL, 2),
+        (code_pb2.RESOURCE_EXHAUSTED, 2),
+        (code_pb2.INVALID_ARGUMENT, 1),
+        (code_pb2.FAILED_PRECONDITION, 1),
+    ],
+)
+def test_an_actor_that_may_be_sick_is_replaced(server: FakeDoor, start: Start, code: int, actors: int) -> None:
+    failed = worker.Outcome(failed=status_pb2.Status(code=code))
     server.add_job(lora_assignment(), ROWS)
     crew = FakeCrew(lambda _: failed, lambda _: SUCCEEDED)
     start(crew)
-    wait_until(lambda: len(crew.hired) == 2)
-    assert crew.hired[0].dismissed.is_set()
+    server.wait_for(lambda: server.calls.count("Lease") == 2)
+    assert len(crew.hired) == actors
+    assert crew.hired[0].dismissed.is_set() == (actors == 2)
 
 
 @pytest.mark.parametrize(("growth", "actors"), [(MAX_GROWTH_BYTES, 1), (MAX_GROWTH_BYTES + 1, 2)])

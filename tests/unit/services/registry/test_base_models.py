@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from safetensors.numpy import save
 from tunesmith.job.v1 import artifact_pb2
 from tunesmith.registry.v1 import base_model_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as messages
@@ -135,6 +136,16 @@ def with_a_link_to_nothing(folder: Path) -> None:
     (folder / "tokenizer.json").symlink_to(folder / "nothing")
 
 
+def with_links_in_a_circle(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.json").symlink_to("special_tokens_map.json")
+    (folder / "special_tokens_map.json").symlink_to("tokenizer.json")
+
+
+def with_no_tensors(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(save({}))
+
+
 def with_a_pipe(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     os.mkfifo(folder / "tokenizer.json")
@@ -153,6 +164,8 @@ FOLDERS = {
     "weights that were cut off": (with_weights_cut_off, "model.safetensors is a broken safetensors file"),
     "a link out of the roots": (with_a_link_out, "tokenizer.json leads outside the folders"),
     "a link to nothing": (with_a_link_to_nothing, "tokenizer.json cannot be read"),
+    "links in a circle": (with_links_in_a_circle, "tokenizer.json leads nowhere"),
+    "no tensors": (with_no_tensors, "its weights hold no tensors"),
     "a pipe": (with_a_pipe, "tokenizer.json is not a plain file"),
     "no family": (with_a_family_that_is_a_path, "no model_type that names a family"),
 }
@@ -187,6 +200,8 @@ async def test_only_folders_below_the_roots_are_read(house: House, tmp_path: Pat
         assert field == "local_folder" and "TUNESMITH_IMPORT_ROOTS" in text and str(house.imports) in text
     for path in ("imports/model", "~/model", "model\0"):
         assert "must be an absolute path" in violations_of(await failure(house.create(local_folder=path)))[0][1]
+    endless = str(house.imports / ("a" * 300) / "b")
+    assert violations_of(await failure(house.create(local_folder=endless)))[0][0] == "local_folder"
     missing = violations_of(await failure(house.create(local_folder=str(house.imports / "missing"))))
     assert "the folder cannot be read (No such file or directory)" in missing[0][1]
     inside = write_model(house.settings.home / "starter")
@@ -261,3 +276,14 @@ async def test_lists_are_paged_newest_first(house: House) -> None:
     second = await house.stub.ListBaseModels(rest)
     assert [model.id for model in (*first.base_models, *second.base_models)] == ids[::-1]
     assert (len(first.base_models), second.next_page_token) == (3, "")
+
+
+async def test_a_page_ends_before_it_is_too_large_for_a_message(house: House) -> None:
+    folder = write_model(house.imports / "model", tokenizer={"chat_template": "😀" * 200_000})
+    ids = [(await house.create(local_folder=str(folder))).id for _ in range(12)]
+    first = await house.stub.ListBaseModels(messages.ListBaseModelsRequest(page_size=200))
+    assert 1 < len(first.base_models) < 12 and first.ByteSize() < 10_000_000
+    rest = messages.ListBaseModelsRequest(page_size=200, page_token=first.next_page_token)
+    second = await house.stub.ListBaseModels(rest)
+    assert [model.id for model in (*first.base_models, *second.base_models)] == ids[::-1]
+    assert second.next_page_token == ""

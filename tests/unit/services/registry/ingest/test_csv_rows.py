@@ -29,11 +29,12 @@ def test_how_the_file_was_cut_changes_nothing(piece_bytes: int) -> None:
 
 
 def test_numbers_of_interactions_are_numbers() -> None:
-    dataset, stored = read(b"user_id,item_id,rating,timestamp\n1,2,3.5,881250949\n1,3,,\n", "rows.csv")
+    dataset, stored = read(b"user_id,item_id,rating,timestamp\n1,2,3.5,881250949\n1,3,,\n1,4,-1e-2,\n", "rows.csv")
     assert dataset.format == dataset_pb2.DATASET_FORMAT_INTERACTIONS
     assert stored.splitlines() == [
         b'{"user_id":"1","item_id":"2","rating":3.5,"timestamp":881250949}',
         b'{"user_id":"1","item_id":"3","rating":null,"timestamp":null}',
+        b'{"user_id":"1","item_id":"4","rating":-0.01,"timestamp":null}',
     ]
 
 
@@ -75,8 +76,9 @@ def test_a_header_alone_holds_no_rows() -> None:
     assert problems(b"text\n", "rows.csv") == ["the file holds no rows; upload at least one"]
 
 
-def test_a_rating_that_is_no_number_is_named() -> None:
-    (text,) = problems(b"user_id,item_id,rating\n1,2,good\n", "rows.csv")
+@pytest.mark.parametrize("rating", ["good", "nan", "inf", "1_000", "1e999", "9" * 5000, "0x10", " 1"])
+def test_a_rating_that_is_no_number_is_named(rating: str) -> None:
+    (text,) = problems(f"user_id,item_id,rating\n1,2,{rating}\n".encode(), "rows.csv")
     assert text == "line 2: rating must be a number or null, and is text; correct it or leave it out"
 
 

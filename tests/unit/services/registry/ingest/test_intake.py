@@ -23,6 +23,20 @@ def test_hashes_and_sizes_are_those_of_the_bytes(name: str) -> None:
     assert json.loads(stored) == {"text": "a"}
 
 
+SAME_LENGTH = {
+    # As long as what is stored, and not the same: a number is written longer, a space is dropped and a line feed added.
+    "rows.json": b'[{"text":"a","n":1E2}]\n',
+    "rows.jsonl": b' {"text": "a"}',
+}
+
+
+@pytest.mark.parametrize("name", SAME_LENGTH)
+def test_the_hash_of_rows_as_long_as_their_file_is_their_own(name: str) -> None:
+    dataset, stored = read(SAME_LENGTH[name], name)
+    assert len(stored) == len(SAME_LENGTH[name]) and stored != SAME_LENGTH[name]
+    assert dataset.sha256 == hashlib.sha256(stored).hexdigest() != dataset.source_sha256
+
+
 @pytest.mark.parametrize("piece_bytes", [10, MIB])
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_file_over_the_limit_is_refused_with_the_settings_name(name: str, piece_bytes: int) -> None:

@@ -1,6 +1,7 @@
 """JSON lists: element by element, with the lines of the file."""
 
 import json
+import time
 
 import pytest
 
@@ -83,6 +84,14 @@ def test_an_element_over_the_limit_is_named(length: int) -> None:
     for piece_bytes in (100, MIB):
         (text,) = problems(data, "rows.json", limits=limits, piece_bytes=piece_bytes)
         assert text.startswith("line 5: is longer than 1000 bytes")
+
+
+def test_a_long_element_in_small_pieces_costs_little() -> None:
+    data = b'[{"text": "a", "n": [' + b"1," * 200_000 + b"1]}]"
+    begin = time.process_time()
+    assert read(data, "rows.json", piece_bytes=200)[0].row_count == 1
+    # Two thousand tries of what has come so far would take half a minute.
+    assert time.process_time() - begin < 5
 
 
 def test_text_that_never_ends_is_not_kept_for_ever() -> None:

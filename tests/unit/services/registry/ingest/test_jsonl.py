@@ -44,7 +44,7 @@ BAD = {
     "a name twice": ('{"text": "a", "text": "b"}', "has the name 'text' twice"),
     "a name twice inside": ('{"text": "a", "inner": [{"x": 1, "x": 2}]}', "has the name 'x' twice"),
     "a name twice in two spellings": ('{"text": "a", "te\\u0078t": "b"}', "has the name 'text' twice"),
-    "a name twice beside escaped marks": ('{"a\\u0022": "\\u0022", "text": "a", "text": 1}', "has the name 'text' twice"),
+    "a name twice beside escaped marks": ('{"a\\u0022": "\\u0022", "text": 1, "text": "a"}', "has the name 'text' twice"),
     "half a surrogate pair": ('{"text": "\\ud800"}', "half of a surrogate pair"),
     "brackets": ('{"text": ' + "[" * BRACKETS, "nested deeper"),
     "brackets that close": ('{"text": "a", "b": ' + "[" * 300 + "]" * 300 + "}", "nested deeper"),

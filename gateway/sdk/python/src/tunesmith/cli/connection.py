@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 
 import grpc
-
 from tunesmith.cli.errors import EXIT_USAGE, CliError
 from tunesmith.job.v1.job_service_pb2_grpc import JobServiceStub
 from tunesmith.parameter.v1.parameter_service_pb2_grpc import ParameterServiceStub

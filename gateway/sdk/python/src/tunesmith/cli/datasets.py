@@ -8,7 +8,6 @@ from typing import Annotated, cast
 import typer
 from google.protobuf.json_format import MessageToDict
 from rich.table import Table
-
 from tunesmith.cli import wording
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.output import facts, table

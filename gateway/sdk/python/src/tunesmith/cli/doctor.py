@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 import typer
 from rich.table import Table
-
 from tunesmith.cli.doctor_checks import Check, Verdict, check_gateway, machine_checks, service_checks
 from tunesmith.cli.errors import EXIT_FAILED
 from tunesmith.cli.output import Format, table

@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-
 from tunesmith.cli import wording
 from tunesmith.cli.connection import Connection
 from tunesmith.cli.errors import explain

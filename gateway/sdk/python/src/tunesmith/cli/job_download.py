@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from tunesmith.cli.errors import CliError
 from tunesmith.cli.session import Session
 from tunesmith.job.v1 import artifact_pb2

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
-
 from tunesmith.cli.errors import EXIT_USAGE, CliError
 from tunesmith.cli.field_problems import Problem, problems
 from tunesmith.job.v1.job_service_pb2 import CreateJobRequest

@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
 from tunesmith.cli import wording
 from tunesmith.cli.output import Output
 from tunesmith.job.v1 import job_event_pb2, job_pb2, job_service_pb2, job_state_pb2

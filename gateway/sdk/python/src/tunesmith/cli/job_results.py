@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-
 from tunesmith.cli import wording
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import EXIT_NOT_FOUND, CliError

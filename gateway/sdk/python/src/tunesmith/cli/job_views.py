@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from rich.table import Table
-
 from tunesmith.cli import wording
 from tunesmith.cli.output import facts, table
 from tunesmith.job.v1 import job_pb2, job_state_pb2

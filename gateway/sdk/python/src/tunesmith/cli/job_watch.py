@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 
 import grpc
-
 from tunesmith.cli.errors import EXIT_UNREACHABLE, CliError
 from tunesmith.cli.session import Session
 from tunesmith.job.v1 import job_service_pb2 as messages

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import grpc
 import typer
-
 from tunesmith.cli import job_results, job_views
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import (

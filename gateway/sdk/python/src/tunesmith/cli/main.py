@@ -4,7 +4,6 @@ import importlib.metadata
 from typing import Annotated
 
 import typer
-
 from tunesmith.cli import datasets, jobs, models, pools
 from tunesmith.cli.doctor import doctor
 from tunesmith.cli.parameters import list_parameters

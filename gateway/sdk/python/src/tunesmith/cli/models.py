@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import typer
 from rich.table import Table
-
 from tunesmith.cli import wording
 from tunesmith.cli.errors import EXIT_USAGE, CliError
 from tunesmith.cli.output import facts, table

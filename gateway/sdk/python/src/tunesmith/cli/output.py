@@ -11,7 +11,6 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
-
 from tunesmith.cli.wording import controls_terminal, plain
 
 # A file or a pipe has no width: a table in it is as wide as what it says.

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-
 from tunesmith.cli.output import Output
 from tunesmith.cli.session import CALL_TIMEOUT_S
 

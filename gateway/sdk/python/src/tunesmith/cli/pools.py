@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import typer
 from rich.table import Table
-
 from tunesmith.cli import wording
 from tunesmith.cli.output import table
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import grpc
 import typer
-
 from tunesmith.cli.connection import Connection, address_of
 from tunesmith.cli.errors import EXIT_INTERRUPTED, CliError, explain
 from tunesmith.cli.output import Format, Output

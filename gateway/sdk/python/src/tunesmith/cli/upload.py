@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from google.api.httpbody_pb2 import HttpBody
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from tunesmith.cli.session import Session
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as registry
