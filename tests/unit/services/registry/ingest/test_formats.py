@@ -9,6 +9,7 @@ from tunesmith.registry.v1 import dataset_pb2
 
 from services.registry.ingest.detect import REQUIRED_COLUMNS
 from services.registry.ingest.formats import CHECKS
+from tests.conftest import FOREIGN_DATA
 from tests.unit.services.registry.ingest.reading import broken_at_17, jsonl, problems, read
 
 CHAT_DATA = Path(__file__).parents[6] / "shared" / "data" / "chat"
@@ -147,6 +148,6 @@ SHARED = {
 def test_files_from_the_wild_are_read(name: str, piece_bytes: int) -> None:
     path = CHAT_DATA / name
     if not path.exists():
-        pytest.skip(f"{path} is not on this machine")
+        pytest.skip(f"{FOREIGN_DATA}{path.name} is not beside this checkout")
     dataset, _ = read(path.read_bytes(), name, piece_bytes=piece_bytes)
     assert (dataset.format, dataset.row_count) == SHARED[name]
