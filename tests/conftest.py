@@ -1,4 +1,4 @@
-"""What all tests share: in CI a skip is a failure, because there every part is there, except data that the project may not carry."""
+"""What all tests share: in CI a skip is a failure, except for want of data that the project may not carry."""
 
 import os
 from collections.abc import Generator

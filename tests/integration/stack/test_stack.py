@@ -1,86 +1,18 @@
 """The whole of Tunesmith as `make up` runs it: services, gateway, Ray, agent, starter model."""
 
-import http.client
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
+from tests.integration.stack.conftest import HEALTHY_WITHIN_S, POOL_WITHIN_S, STOPPED_WITHIN_S, Stack, start, wait_for
+
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[3]
-# On two idle cores it takes about 3 and 15 seconds; a machine that runs other tests beside these needs more.
-HEALTHY_WITHIN_S = 60.0
-POOL_WITHIN_S = 120.0
-STOPPED_WITHIN_S = 20.0
 MAX_IDLE_BYTES = 1.5 * 1024**3
-
-
-@dataclass
-class Stack:
-    """A running supervisor."""
-
-    home: Path
-    port: int
-    worker_port: int
-    process: subprocess.Popen[bytes]
-
-    def get(self, path: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read() or b"null")
-        finally:
-            connection.close()
-
-    def is_healthy(self) -> bool:
-        try:
-            return self.get("/healthz")[0] == 200
-        except OSError:
-            return False
-
-    def said(self) -> str:
-        return (self.home / "said").read_text()
-
-    def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def named(self, text: str) -> psutil.Process:
-        return next(each for each in self.descendants() if any(text in word for word in each.cmdline()[:3]))
-
-
-def start(home: Path, port: int, worker_port: int) -> Stack:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TUNESMITH_", "RAY_"))}
-    environment |= {"TUNESMITH_HOME": str(home), "TUNESMITH_PORT": str(port), "TUNESMITH_WORKER_PORT": str(worker_port)}
-    with (home / "said").open("w") as said:
-        process = subprocess.Popen([sys.executable, "-m", "supervisor"], cwd=ROOT, env=environment, stdout=said, stderr=said)
-    return Stack(home, port, worker_port, process)
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="ts-") as folder:
-        made = start(Path(folder), _free_port(), _free_port())
-        try:
-            wait_for(made.is_healthy, HEALTHY_WITHIN_S, made)
-            wait_for(lambda: "pool ready" in made.said(), POOL_WITHIN_S, made)
-            wait_for(lambda: "starter: done" in made.said(), POOL_WITHIN_S, made)
-            yield made
-        finally:
-            made.process.send_signal(signal.SIGTERM)
-            made.process.wait(STOPPED_WITHIN_S)
 
 
 def test_the_person_is_told_where_it_is(stack: Stack) -> None:
@@ -159,17 +91,3 @@ def test_a_killed_run_is_cleared_away_by_the_next(stack: Stack) -> None:
     wait_for(lambda: "ready: http" in stack.said(), HEALTHY_WITHIN_S, stack)
     assert f"ended {len(left)} processes that an earlier run left" in stack.said()
     assert [each for each in left if each.is_running()] == []
-
-
-def wait_for(condition: Callable[[], Any], seconds: float, stack: Stack) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert stack.process.poll() is None, stack.said()
-        assert time.monotonic() < deadline, stack.said()
-        time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
