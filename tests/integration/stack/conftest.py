@@ -80,6 +80,11 @@ def stack() -> Iterator[Stack]:
             made.process.wait(STOPPED_WITHIN_S)
 
 
+def still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run. A process whose parent was killed stays a zombie until the machine's init looks for it."""
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
 def wait_for(condition: Callable[[], Any], seconds: float, stack: Stack) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.stack.conftest import HEALTHY_WITHIN_S, POOL_WITHIN_S, STOPPED_WITHIN_S, Stack, start, wait_for
+from tests.integration.stack.conftest import (
+    HEALTHY_WITHIN_S,
+    POOL_WITHIN_S,
+    STOPPED_WITHIN_S,
+    Stack,
+    start,
+    still_alive,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +80,7 @@ def test_it_stops_and_leaves_nothing_and_starts_again(stack: Stack) -> None:
     assert stack.process.wait(STOPPED_WITHIN_S) == 0
     assert time.monotonic() - begin < STOPPED_WITHIN_S
     assert len(processes) > 8
-    assert [each for each in processes if each.is_running()] == []
+    assert still_alive(processes) == []
     stack.process = start(stack.home, stack.port, stack.worker_port).process
     wait_for(stack.is_healthy, HEALTHY_WITHIN_S, stack)
     assert stack.get("/v1/base-models/tunesmith/pico")[0] == 200
@@ -85,9 +93,9 @@ def test_a_killed_run_is_cleared_away_by_the_next(stack: Stack) -> None:
     left = stack.descendants()
     stack.process.kill()
     stack.process.wait()
-    assert any(each.is_running() for each in left)
+    assert still_alive(left)
     stack.process = start(stack.home, stack.port, stack.worker_port).process
     # What was left may still answer, so it takes the new run's own word.
     wait_for(lambda: "ready: http" in stack.said(), HEALTHY_WITHIN_S, stack)
     assert f"ended {len(left)} processes that an earlier run left" in stack.said()
-    assert [each for each in left if each.is_running()] == []
+    assert still_alive(left) == []
