@@ -32,8 +32,8 @@ from starter.rows import Split, split_rows, write_docstrings
 from starter.stack import Stack, StackError
 
 # A minute or so each on two cores.
-BASE_STEPS = 120
-TUNING_STEPS = 60
+BASE_STEPS = 200
+TUNING_STEPS = 120
 # So small a model learns fast; a larger one wants rates a hundred times lower.
 PICO_LEARNING_RATE = 4e-3
 LEARNING_RATE = 2e-4

@@ -48,10 +48,13 @@ class JobService:
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(self._pools, server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(self._worker, server)
 
-    async def start(self) -> None:
-        removed = await self._database.write(lambda connection: remove_leftovers(connection, self._store))
+    async def recover(self) -> None:
+        """Remove what a crash left unlisted."""
+        removed = await self._database.read(lambda connection: remove_leftovers(connection, self._store))
         if removed:
             log.info("unlisted_artifacts_removed", count=removed)
+
+    async def start(self) -> None:
         self._expiry = asyncio.create_task(self._take_back_expired())
 
     async def stop(self) -> None:
@@ -83,5 +86,8 @@ class JobService:
 async def build(settings: Settings) -> list[JobService]:
     """The job service on the configured database, its tables brought up to date."""
     database = Database(settings.database())
-    migrate(database.engine, "job")
-    return [JobService(settings, database, client_channel(settings.address_of("registry")))]
+    await asyncio.to_thread(migrate, database.engine, "job")
+    service = JobService(settings, database, client_channel(settings.address_of("registry")))
+    # Before the server listens: a set that is being stored would be taken for a leftover.
+    await service.recover()
+    return [service]

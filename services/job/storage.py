@@ -102,6 +102,8 @@ artifacts = Table(
     Column("job_id", String(36), ForeignKey("job_jobs.id"), nullable=False),
     Column("set_id", String(36), nullable=False),
     Column("set_name", String(64), nullable=False),
+    # The lease it was stored under: a later attempt's set takes the place of an earlier one's.
+    Column("lease_epoch", BigInteger, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("path", String(512), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),

@@ -20,7 +20,9 @@ from services.job.usecases.transition import add_event
 async def write_artifact_set(
     database: Database, store: ArtifactStore, parts: AsyncIterator[door.WriteArtifactSetRequest]
 ) -> tuple[str, str]:
-    """Receive a set and list it; answers (job id, set id). A set of that name that is there already is left as it is.
+    """Receive a set and list it; answers (job id, set id).
+
+    A set of that name from the same lease is left as it is; one from an earlier attempt is replaced.
 
     Raises Aborted if the lease is lost, InvalidArgument if a file is not what its header announced. Nothing is listed then, and
     what had arrived is removed.
@@ -32,12 +34,11 @@ async def write_artifact_set(
         async for part in parts:
             await upload.receive(part)
         await asyncio.to_thread(upload.finish)
-        set_id, listed = await database.write(lambda connection: _list(connection, upload))
+        set_id, unlisted = await database.write(lambda connection: _list(connection, upload))
     except BaseException:
         upload.discard()
         raise
-    if not listed:
-        upload.discard()
+    store.discard(job_id, unlisted)
     return job_id, set_id
 
 
@@ -101,16 +102,17 @@ class _Upload:
         self._open = False
 
 
-def _list(connection: Connection, upload: _Upload) -> tuple[str, bool]:
-    """List a set; answers its id, and whether it is a new one."""
+def _list(connection: Connection, upload: _Upload) -> tuple[str, list[str]]:
+    """List a set; answers its id, and the ids of the files that are not listed, or no longer."""
     header = upload.header
     # Again, in the transaction that lists: the lease may have been lost while the bytes came.
     row = check_lease(connection, header.lease)
     table = storage.artifacts
-    earlier = select(table.c.set_id).where(table.c.job_id == row["id"], table.c.set_name == header.name).limit(1)
-    set_id = connection.execute(earlier).scalar_one_or_none()
-    if set_id is not None:
-        return set_id, False
+    same_name = (table.c.job_id == row["id"], table.c.set_name == header.name)
+    earlier = connection.execute(select(table.c.id, table.c.set_id, table.c.lease_epoch).where(*same_name)).all()
+    if earlier and earlier[0].lease_epoch == header.lease.epoch:
+        return earlier[0].set_id, [file.id for _, file in upload.files]
+    connection.execute(table.delete().where(*same_name))
     set_id, now = new_id(), now_ms(connection)
     rows = [
         {
@@ -118,6 +120,7 @@ def _list(connection: Connection, upload: _Upload) -> tuple[str, bool]:
             "job_id": row["id"],
             "set_id": set_id,
             "set_name": header.name,
+            "lease_epoch": header.lease.epoch,
             "kind": artifact_pb2.ArtifactKind.Name(header.kind),
             "path": f"{header.name}/{announced.path}",
             "size_bytes": announced.size_bytes,
@@ -132,7 +135,7 @@ def _list(connection: Connection, upload: _Upload) -> tuple[str, bool]:
         f"Stored {header.name}: {len(rows)} files, {sum(file['size_bytes'] for file in rows)} bytes, saved at step {header.step}."
     )
     add_event(connection, row["id"], job_event_pb2.JOB_EVENT_TYPE_ARTIFACTS_ADDED, text)
-    return set_id, True
+    return set_id, [artifact.id for artifact in earlier]
 
 
 def remove_leftovers(connection: Connection, store: ArtifactStore) -> int:

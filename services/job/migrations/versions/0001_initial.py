@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(length=36), nullable=False),
         sa.Column("set_id", sa.String(length=36), nullable=False),
         sa.Column("set_name", sa.String(length=64), nullable=False),
+        sa.Column("lease_epoch", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("path", sa.String(length=512), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),

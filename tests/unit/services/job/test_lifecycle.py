@@ -11,7 +11,10 @@ from tunesmith.job.v1 import job_state_pb2 as states
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
 
+from services.chassis.ids import new_id
+from services.chassis.settings import Settings
 from services.job.domain import MAX_LOST_ATTEMPTS
+from services.job.service import build
 from tests.unit.services.job.conftest import POOL, House
 
 SUCCEEDED = door.Outcome(succeeded=door.Succeeded())
@@ -182,6 +185,29 @@ async def test_an_artifact_comes_back_as_it_was_stored_and_once(house: House) ->
     body = b"".join([part.data.data async for part in house.jobs.DownloadArtifact(download)])
     assert (len(body), hashlib.sha256(body).hexdigest()) == (artifact.size_bytes, artifact.sha256)
     assert len(list((house.home / "artifacts" / job.id).iterdir())) == 1
+
+
+async def test_a_later_attempts_set_takes_the_place_of_an_earlier_ones(house: House) -> None:
+    job = await house.create()
+    first = (await house.lease()).lease
+    first_set = await house.store(first)
+    await house.worker.ReleaseLease(door.ReleaseLeaseRequest(lease=first))
+    second_set = await house.store((await house.lease()).lease)
+    assert second_set != first_set
+    (artifact,) = (await house.jobs.ListArtifacts(job_service_pb2.ListArtifactsRequest(job_id=job.id))).artifacts
+    assert artifact.set_id == second_set
+    assert [file.name for file in (house.home / "artifacts" / job.id).iterdir()] == [artifact.id]
+
+
+async def test_files_that_a_crash_left_unlisted_are_removed_at_the_start(house: House) -> None:
+    job = await house.create()
+    await house.store((await house.lease()).lease)
+    folder = house.home / "artifacts" / job.id
+    listed = [file.name for file in folder.iterdir()]
+    (folder / new_id()).write_bytes(b"never listed")
+    (folder / f"{new_id()}.partial").write_bytes(b"never finished")
+    await build(Settings(home=house.home))
+    assert [file.name for file in folder.iterdir()] == listed
 
 
 async def test_a_worker_reads_its_own_inputs_only_while_it_holds_the_lease(house: House) -> None:
