@@ -109,7 +109,7 @@ def test_an_added_field_breaks_nothing(check: ModuleType, changed: Write, releas
 def test_a_lost_url_and_a_moved_one_are_found(check: ModuleType, changed: Write, released: Path) -> None:
     def move(files: FileDescriptorSet) -> None:
         get, listing = _method(files, "GetJob"), _method(files, "ListJobs")
-        get.options.Extensions[annotations_pb2.http].get = "/v1/work/{id}"
+        get.options.Extensions[annotations_pb2.http].get = "/v1/tasks/{id}"
         listing.options.ClearExtension(annotations_pb2.http)
         _method(files, "CancelJob").options.Extensions[annotations_pb2.http].get = "/v1/jobs"
 

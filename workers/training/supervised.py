@@ -51,25 +51,25 @@ def _run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
     began = time.monotonic()
     meter = MemoryMeter()
     _check_datasets(assignment)
-    todo = plan(assignment.configuration, assignment.training_dataset.format)
-    set_seed(todo.sft["seed"])
+    the_plan = plan(assignment.configuration, assignment.training_dataset.format)
+    set_seed(the_plan.sft["seed"])
 
     sink.stage(f"Loading {assignment.base_model.display_name}")
-    model, tokenizer = load_base(inputs, todo)
+    model, tokenizer = load_base(inputs, the_plan)
     obey(sink)
 
     sink.stage("Preparing the data")
     if SHAPES[assignment.training_dataset.format] is RowShape.MESSAGES:
-        check_chat_template(tokenizer, assistant_only=todo.sft["assistant_only_loss"])
-    training, validation = _rows(assignment, inputs, todo)
-    recorder = Recorder(sink, todo, meter)
+        check_chat_template(tokenizer, assistant_only=the_plan.sft["assistant_only_loss"])
+    training, validation = _rows(assignment, inputs, the_plan)
+    recorder = Recorder(sink, the_plan, meter)
     folder = inputs.work_folder / "trainer"
-    trainer = make_trainer(todo, model, tokenizer, training, validation, folder, recorder, sink)
+    trainer = make_trainer(the_plan, model, tokenizer, training, validation, folder, recorder, sink)
     obey(sink)
 
     def store(kind: artifact_pb2.ArtifactKind, name: str, step: int) -> None:
         folder = inputs.work_folder / name
-        save_weights(trainer.model, tokenizer, folder, assignment, todo, recorder.losses(step))
+        save_weights(trainer.model, tokenizer, folder, assignment, the_plan, recorder.losses(step))
         sink.add_artifacts(kind, name, step, folder)
         shutil.rmtree(folder)
 
@@ -99,8 +99,8 @@ def _check_datasets(assignment: Assignment) -> None:
         raise InvalidArgument([(VALIDATION_PATH, text)])
 
 
-def _rows(assignment: Assignment, inputs: Inputs, todo: TrainingPlan) -> tuple[list[Row], list[Row] | None]:
+def _rows(assignment: Assignment, inputs: Inputs, the_plan: TrainingPlan) -> tuple[list[Row], list[Row] | None]:
     training = read_rows(inputs.training_rows, assignment.training_dataset.format, TRAINING_PATH)
-    if not todo.evaluations or inputs.validation_rows is None:
+    if not the_plan.evaluations or inputs.validation_rows is None:
         return training, None
     return training, read_rows(inputs.validation_rows, assignment.validation_dataset.format, VALIDATION_PATH)
