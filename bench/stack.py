@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from bench import record
+from supervisor.probes import free_port
 
 MIB = 1024**2
 SAMPLE_S = 0.1
@@ -45,7 +45,7 @@ def main() -> None:
 
 def measure(home: Path, upload_mib: int) -> dict[str, object]:
     """Start a stack, measure it, end it."""
-    port, worker_port = _free_port(), _free_port()
+    port, worker_port = free_port("127.0.0.1"), free_port("127.0.0.1")
     environment = os.environ | {
         "TUNESMITH_HOME": str(home),
         "TUNESMITH_PORT": str(port),
@@ -140,12 +140,6 @@ def _get(url: str) -> bytes | None:
             return bytes(response.read())
     except (urllib.error.URLError, OSError):
         return None
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _mib(value: int) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
 # How long a write waits for another process's write. SQLite ignores it when a read transaction wants to become a write, which is
@@ -53,6 +54,11 @@ def now_ms(connection: Connection) -> int:
     else:
         statement = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
     return int(connection.execute(text(statement)).scalar_one())
+
+
+def timestamp(milliseconds: int) -> Timestamp:
+    """A Timestamp of a stored time."""
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
 def _run(engine: Engine, work: Callable[[Connection], Result]) -> Result:

@@ -4,10 +4,11 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from google.protobuf.message import Message
+from sqlalchemy import Column, Connection, RowMapping, Select
 
 from services.chassis.errors import InvalidArgument
 
@@ -47,6 +48,28 @@ def decode_token(request: Message) -> str | int | None:
 def split_page(rows: Sequence[Row], size: int) -> tuple[Sequence[Row], bool]:
     """Cut rows that were fetched with a limit of `size + 1`; tells whether there are more."""
     return rows[:size], len(rows) > size
+
+
+def read_page(
+    connection: Connection,
+    query: Select[Any],
+    key: Column[str],
+    request: Message,
+    *,
+    ascending: bool = False,
+    default_size: int = DEFAULT_PAGE_SIZE,
+) -> tuple[Sequence[RowMapping], str]:
+    """The rows of one page in the order of a key, and the token of the next page; empty on the last.
+
+    For the order of creation the key is the id: ids are UUIDv7.
+    """
+    after = decode_token(request)
+    if after is not None:
+        query = query.where(key > after if ascending else key < after)
+    size = page_size(request.page_size, default_size)  # type: ignore[attr-defined]
+    ordered = query.order_by(key if ascending else key.desc()).limit(size + 1)
+    rows, more = split_page(connection.execute(ordered).mappings().all(), size)
+    return rows, encode_token(request, rows[-1][key.name]) if more else ""
 
 
 def _query_of(request: Message) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from services.chassis.files import sync_folder
 from services.chassis.ids import is_id, new_id
-
-CHUNK_BYTES = 1024 * 1024
 
 
 class ArtifactStore:
@@ -32,12 +31,8 @@ class ArtifactStore:
             self.path(job_id, artifact_id).unlink(missing_ok=True)
 
     def sync(self, job_id: str) -> None:
-        """Make sure that a job's new names are on disk, before the database speaks of them."""
-        descriptor = os.open(self._folder / job_id, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        """Make sure that a job's new names are on disk."""
+        sync_folder(self._folder / job_id)
 
     def stored(self) -> Iterator[tuple[str, str]]:
         """(job id, artifact id) of every file, listed or left over from a crash."""

@@ -4,22 +4,17 @@ from collections.abc import Iterable
 from typing import cast
 
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import RowMapping
 from tunesmith.job.v1 import artifact_pb2, job_event_pb2, job_pb2, job_state_pb2, metric_pb2
 from tunesmith.pool.v1 import pool_pb2
 
+from services.chassis.database import timestamp
 from services.job import domain
 
 Row = RowMapping
 
 _OPTIONAL_COLUMNS = ("step", "total_steps", "epoch", "estimated_remaining_seconds", "provider_job_id", "pool_id")
 _PLAIN_COLUMNS = ("id", "project", "owner", "display_name", "provider", "schema_version", "attempt")
-
-
-def timestamp(milliseconds: int) -> Timestamp:
-    """A Timestamp of a stored time."""
-    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
 def state_of(row: Row) -> domain.JobState:

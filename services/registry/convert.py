@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import RowMapping
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
 
@@ -48,8 +47,3 @@ def base_model_row(message: base_model_pb2.BaseModel, artifact_set_id: str | Non
         "definition": message.SerializeToString(),
         "create_time_ms": message.create_time.ToMilliseconds(),
     }
-
-
-def timestamp(milliseconds: int) -> Timestamp:
-    """A Timestamp of the database's clock."""
-    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from google.protobuf.struct_pb2 import Struct
 
-from services.registry.chunks import missing
+from services.chassis.files import missing
 
 # Rows of a few KiB are shown whole; a row may have 16 MiB, which no page wants to show.
 _PREVIEW_BYTES = 4 * 1024 * 1024

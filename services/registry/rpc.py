@@ -12,11 +12,11 @@ from tunesmith.registry.v1 import registry_service_pb2 as messages
 
 from services.chassis.database import Database
 from services.chassis.errors import NotFound
+from services.chassis.files import read_chunks
 from services.chassis.identity import PROJECT
 from services.registry import convert, storage
-from services.registry.chunks import read_chunks
 from services.registry.ingest.intake import ROWS_FILE, Limits
-from services.registry.pages import read_page
+from services.registry.pages import read_fitting_page
 from services.registry.preview import preview
 from services.registry.shelf import Shelf
 from services.registry.usecases.create_base_model import BaseModelCreation
@@ -108,4 +108,4 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
 
     async def _page(self, table: Table, query: Select[Any], request: Any) -> tuple[Any, str]:
         query = query.where(table.c.project == PROJECT)
-        return await self._database.read(partial(read_page, table=table, query=query, request=request))
+        return await self._database.read(partial(read_fitting_page, table=table, query=query, request=request))

@@ -5,10 +5,10 @@ A folder is filled under `.incoming`, put on disk, recorded in the database, and
 is never removed, even if the service is started with another database by mistake.
 """
 
-import os
 import shutil
 from pathlib import Path
 
+from services.chassis.files import sync_folder
 from services.chassis.ids import new_id
 
 _INCOMING = ".incoming"
@@ -72,12 +72,3 @@ class Incoming:
     def discard(self) -> None:
         """Remove it unless it was published."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that a folder's names are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

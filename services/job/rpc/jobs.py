@@ -12,10 +12,11 @@ from tunesmith.job.v1 import job_service_pb2_grpc, job_state_pb2
 
 from services.chassis.database import Database
 from services.chassis.errors import NotFound
+from services.chassis.files import read_chunks
 from services.chassis.identity import PROJECT
-from services.chassis.paging import decode_token, encode_token, page_size, split_page
+from services.chassis.paging import decode_token, encode_token, page_size, read_page, split_page
 from services.job import convert, storage
-from services.job.artifact_store import CHUNK_BYTES, ArtifactStore
+from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes
 from services.job.inputs import Registry
 from services.job.usecases.cancel import cancel_job
@@ -104,31 +105,26 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         row = await self._database.read(lambda connection: storage.find_artifact(connection, request.artifact_id))
         if row["job_id"] != request.job_id:
             raise NotFound("artifact", request.artifact_id, f"GET /v1/jobs/{request.job_id}/artifacts lists the job's")
-        with self._store.path(row["job_id"], row["id"]).open("rb") as file:
+        if not row["size_bytes"]:
             # An empty file still is an answer with a body's type.
-            chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
-            while True:
-                body = httpbody_pb2.HttpBody(content_type="application/octet-stream", data=chunk)
-                yield messages.DownloadArtifactResponse(data=body)
-                chunk = await asyncio.to_thread(file.read, CHUNK_BYTES)
-                if not chunk:
-                    return
+            yield _body(b"")
+        path = self._store.path(row["job_id"], row["id"])
+        async for chunk in read_chunks(path, 0, row["size_bytes"]):
+            yield _body(chunk)
+
+
+def _body(chunk: bytes) -> messages.DownloadArtifactResponse:
+    return messages.DownloadArtifactResponse(data=httpbody_pb2.HttpBody(content_type="application/octet-stream", data=chunk))
 
 
 def _list_jobs(connection: Connection, request: messages.ListJobsRequest) -> messages.ListJobsResponse:
-    table, size = storage.jobs, page_size(request.page_size)
-    ascending = request.order_by == "create_time"
-    # Ids are UUIDv7, so their order is that of creation.
-    query = select(table).where(table.c.project == PROJECT).order_by(table.c.id if ascending else table.c.id.desc())
-    after = decode_token(request)
-    if after is not None:
-        query = query.where(table.c.id > after if ascending else table.c.id < after)
+    table = storage.jobs
+    query = select(table).where(table.c.project == PROJECT)
     if request.states:
         query = query.where(table.c.state.in_([job_state_pb2.JobState.Name(state) for state in request.states]))
     if request.provider:
         query = query.where(table.c.provider == request.provider)
-    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
-    token = encode_token(request, rows[-1]["id"]) if more else ""
+    rows, token = read_page(connection, query, table.c.id, request, ascending=request.order_by == "create_time")
     return messages.ListJobsResponse(jobs=[convert.job(row) for row in rows], next_page_token=token)
 
 
@@ -144,11 +140,7 @@ def _list_events(connection: Connection, request: messages.ListJobEventsRequest)
 
 def _list_artifacts(connection: Connection, request: messages.ListArtifactsRequest) -> messages.ListArtifactsResponse:
     storage.find_job(connection, request.job_id)
-    table, size = storage.artifacts, page_size(request.page_size, EVENT_PAGE_SIZE)
-    query = select(table).where(table.c.job_id == request.job_id).order_by(table.c.id)
-    after = decode_token(request)
-    if after is not None:
-        query = query.where(table.c.id > after)
-    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
-    token = encode_token(request, rows[-1]["id"]) if more else ""
+    table = storage.artifacts
+    query = select(table).where(table.c.job_id == request.job_id)
+    rows, token = read_page(connection, query, table.c.id, request, ascending=True, default_size=EVENT_PAGE_SIZE)
     return messages.ListArtifactsResponse(artifacts=[convert.artifact(row) for row in rows], next_page_token=token)

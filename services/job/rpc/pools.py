@@ -6,7 +6,7 @@ from tunesmith.pool.v1 import pool_service_pb2 as messages
 from tunesmith.pool.v1 import pool_service_pb2_grpc
 
 from services.chassis.database import Database, now_ms
-from services.chassis.paging import decode_token, encode_token, page_size, split_page
+from services.chassis.paging import read_page
 from services.job import convert, domain, storage
 
 
@@ -24,15 +24,10 @@ class PoolServicer(pool_service_pb2_grpc.PoolServiceServicer):
 
 
 def _list_pools(connection: Connection, request: messages.ListPoolsRequest, lost_after_ms: int) -> messages.ListPoolsResponse:
-    table, size = storage.pools, page_size(request.page_size)
-    query = select(table).order_by(table.c.id.desc())
-    after = decode_token(request)
-    if after is not None:
-        query = query.where(table.c.id < after)
-    rows, more = split_page(connection.execute(query.limit(size + 1)).mappings().all(), size)
+    rows, token = read_page(connection, select(storage.pools), storage.pools.c.id, request)
     running, now = _running_jobs(connection), now_ms(connection)
     pools = [convert.pool(row, running.get(row["id"], 0), lost=now - row["last_seen_ms"] > lost_after_ms) for row in rows]
-    return messages.ListPoolsResponse(pools=pools, next_page_token=encode_token(request, rows[-1]["id"]) if more else "")
+    return messages.ListPoolsResponse(pools=pools, next_page_token=token)
 
 
 def _running_jobs(connection: Connection) -> dict[str, int]:

@@ -62,10 +62,15 @@ def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> doo
 def check_lease(connection: Connection, lease: door.LeaseToken) -> RowMapping:
     """The row of a job whose lease this is. Raises Aborted, reason LEASE_LOST, if it is no longer."""
     row = storage.find_job(connection, lease.job_id)
+    refuse_lost(row, lease)
+    return row
+
+
+def refuse_lost(row: RowMapping, lease: door.LeaseToken) -> None:
+    """Raise Aborted, reason LEASE_LOST, unless this is the lease of the job in the row."""
     if row["lease_epoch"] != lease.epoch or convert.state_of(row) not in domain.LEASED:
         text = f"lease {lease.epoch} of job {lease.job_id} is over; stop working on it"
         raise Aborted("LEASE_LOST", text, {"job_id": lease.job_id, "state": row["state"]})
-    return row
 
 
 def keep_lease(connection: Connection, request: door.HeartbeatRequest, lease_seconds: float) -> door.Directive:

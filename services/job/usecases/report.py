@@ -9,7 +9,7 @@ from tunesmith.worker.v1 import worker_service_pb2 as door
 from services.chassis.errors import InvalidArgument
 from services.job import convert, domain, storage
 from services.job.usecases.cancel import end_cancelled
-from services.job.usecases.lease import check_lease, directive
+from services.job.usecases.lease import directive, refuse_lost
 from services.job.usecases.transition import add_event, fail, move
 
 
@@ -21,7 +21,7 @@ def apply_report(connection: Connection, request: door.ReportRequest, lease_expi
     row = storage.find_job(connection, request.lease.job_id)
     if row["lease_epoch"] == request.lease.epoch and request.sequence <= row["report_sequence"]:
         return directive(row)
-    row = check_lease(connection, request.lease)
+    refuse_lost(row, request.lease)
     if request.sequence != row["report_sequence"] + 1:
         text = f"report {request.sequence} came after report {row['report_sequence']}; send {row['report_sequence'] + 1} next"
         raise InvalidArgument([("sequence", text)])

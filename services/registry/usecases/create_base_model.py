@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from tunesmith.registry.v1 import base_model_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as messages
 
-from services.chassis.database import Database, now_ms
+from services.chassis.database import Database, now_ms, timestamp
 from services.chassis.errors import AlreadyExists, InvalidArgument
 from services.chassis.idempotency import RequestLog
 from services.chassis.identity import OWNER, PROJECT
@@ -167,7 +167,7 @@ def _store(
         response = messages.CreateBaseModelResponse(base_model=convert.base_model(known))
     else:
         _refuse_taken(connection, model.hub_repo)
-        model.create_time.CopyFrom(convert.timestamp(now_ms(connection)))
+        model.create_time.CopyFrom(timestamp(now_ms(connection)))
         connection.execute(storage.base_models.insert().values(convert.base_model_row(model, set_id)))
         response = messages.CreateBaseModelResponse(base_model=model)
     _REQUESTS.store(connection, PROJECT, request.request_id, message_hash(request), response)

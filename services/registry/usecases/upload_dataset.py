@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as messages
 
-from services.chassis.database import Database, now_ms
+from services.chassis.database import Database, now_ms, timestamp
 from services.chassis.errors import ServiceError
 from services.chassis.idempotency import RequestLog
 from services.chassis.identity import OWNER, PROJECT
@@ -102,7 +102,7 @@ async def _keep(
         dataset.MergeFrom(labels)
         dataset.MergeFrom(rows)
         dataset.version = storage.next_version(connection, PROJECT, labels.display_name)
-        dataset.create_time.CopyFrom(convert.timestamp(now_ms(connection)))
+        dataset.create_time.CopyFrom(timestamp(now_ms(connection)))
         connection.execute(storage.datasets.insert().values(convert.dataset_row(dataset)))
         response = messages.UploadDatasetResponse(dataset=dataset)
         _REQUESTS.store(connection, PROJECT, request_id, request_hash, response)

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import pytest
 
 from services.chassis.settings import Settings
 from supervisor import envoy
+from supervisor.probes import free_port
 
 ROOT = Path(__file__).parents[3]
 ALLOWED_HOST = "tune.example.org"
@@ -93,8 +93,8 @@ def gateway() -> Iterator[Gateway]:
         address = f"unix:{folder}/s.sock"
         settings = Settings(
             host="127.0.0.1",
-            port=_free_port(),
-            worker_port=_free_port(),
+            port=free_port("127.0.0.1"),
+            worker_port=free_port("127.0.0.1"),
             home=Path(folder),
             services_address=address,
             registry_address=None,
@@ -124,9 +124,3 @@ def channel(gateway: Gateway) -> Iterator[grpc.Channel]:
 def worker_channel(gateway: Gateway) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(gateway.worker_address) as made:
         yield made
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

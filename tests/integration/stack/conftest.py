@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from supervisor.probes import free_port
 
 ROOT = Path(__file__).parents[3]
 # On two idle cores it takes about 3 and 15 seconds; a machine that runs other tests beside these needs more.
@@ -69,7 +70,7 @@ def start(home: Path, port: int, worker_port: int) -> Stack:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="ts-") as folder:
-        made = start(Path(folder), _free_port(), _free_port())
+        made = start(Path(folder), free_port("127.0.0.1"), free_port("127.0.0.1"))
         try:
             wait_for(made.is_healthy, HEALTHY_WITHIN_S, made)
             wait_for(lambda: "pool ready" in made.said(), POOL_WITHIN_S, made)
@@ -91,9 +92,3 @@ def wait_for(condition: Callable[[], Any], seconds: float, stack: Stack) -> None
         assert stack.process.poll() is None, stack.said()
         assert time.monotonic() < deadline, stack.said()
         time.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -1,6 +1,7 @@
-"""A stored file as a stream of chunks."""
+"""Files that a service stores: read in chunks, and on disk for good."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,3 +28,12 @@ def missing(path: Path) -> FailedPrecondition:
     """A recorded file is gone from the disk."""
     text = f"{path.name} is gone from the server's disk; restore the home folder from a backup, or send the file again"
     return FailedPrecondition("FILE_MISSING", text)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that a folder's names are on disk, before the database speaks of them."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
