@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,9 @@ def run_parts(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     yield start
     for run in runs:
         for process in _descendants(run.process.pid):
-            process.kill()
+            # Its parent still runs, and may have ended and reaped it since the look.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         run.process.kill()
         run.process.wait()
         # What a killed supervisor left is nobody's child any more.
