@@ -1,7 +1,7 @@
 """Places where a test may have a process die: the moments between two effects, which random kills hardly ever meet.
 
-Nothing happens unless TUNESMITH_FAILPOINT_FOLDER is set. Then a process that comes to the place `report.committed` and finds a file
-of that name in the folder removes it and ends with SIGKILL: no clean-up runs, as after a power cut.
+Nothing happens unless TUNESMITH_FAILPOINT_FOLDER is set. Then a process that comes to the place `report.committed` and finds a
+file of that name in the folder removes it and ends with SIGKILL: no clean-up runs, as after a power cut.
 """
 
 import os

@@ -3,12 +3,15 @@ the database."""
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from services.chassis.files import sync_folder
 from services.chassis.ids import is_id, new_id
+
+# The end of a file's name while it arrives.
+PARTIAL = ".partial"
 
 
 class ArtifactStore:
@@ -25,8 +28,8 @@ class ArtifactStore:
         """Where a listed artifact lies."""
         return self._folder / job_id / artifact_id
 
-    def discard(self, job_id: str, artifact_ids: list[str]) -> None:
-        """Remove files of a set that will not be listed."""
+    def discard(self, job_id: str, artifact_ids: Iterable[str]) -> None:
+        """Remove files that are not listed."""
         for artifact_id in artifact_ids:
             self.path(job_id, artifact_id).unlink(missing_ok=True)
 
@@ -34,15 +37,18 @@ class ArtifactStore:
         """Make sure that a job's new names are on disk."""
         sync_folder(self._folder / job_id)
 
-    def stored(self) -> Iterator[tuple[str, str]]:
-        """(job id, artifact id) of every file, listed or left over from a crash."""
-        for folder in self._folder.glob("*"):
-            for file in folder.glob("*"):
-                if is_id(file.name):
-                    yield folder.name, file.name
-                else:
-                    # A file whose upload never ended.
-                    file.unlink()
+    def job_ids(self) -> list[str]:
+        """Every job that has a folder here."""
+        return [folder.name for folder in self._folder.glob("*")]
+
+    def file_ids(self, job_id: str) -> set[str]:
+        """Every file of a job that has arrived, listed or not."""
+        return {file.name for file in (self._folder / job_id).glob("*") if is_id(file.name)}
+
+    def discard_partial(self, job_id: str) -> None:
+        """Remove files whose upload never ended."""
+        for file in (self._folder / job_id).glob(f"*{PARTIAL}"):
+            file.unlink()
 
 
 class IncomingFile:
@@ -52,7 +58,7 @@ class IncomingFile:
         folder.mkdir(parents=True, exist_ok=True)
         self.id = artifact_id
         self._final = folder / artifact_id
-        self._partial = folder / f"{artifact_id}.partial"
+        self._partial = folder / f"{artifact_id}{PARTIAL}"
         self._file: BinaryIO = self._partial.open("xb")
         self._hash = hashlib.sha256()
         self.size_bytes = 0

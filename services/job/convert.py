@@ -14,7 +14,7 @@ from services.job import domain
 Row = RowMapping
 
 _OPTIONAL_COLUMNS = ("step", "total_steps", "epoch", "estimated_remaining_seconds", "provider_job_id", "pool_id")
-_PLAIN_COLUMNS = ("id", "project", "owner", "display_name", "provider", "schema_version", "attempt")
+_PLAIN_COLUMNS = ("id", "project", "owner", "display_name", "provider", "schema_version", "attempt", "pause_requested")
 
 
 def state_of(row: Row) -> domain.JobState:

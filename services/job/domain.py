@@ -27,7 +27,11 @@ TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not fo
 # A worker holds the job's lease in these, and only in these.
 LEASED = frozenset({RUNNING, CANCELLING})
 
-# Attempts whose worker may be lost before the job is given up: a job that kills its workers must not do so for ever.
+# Nobody goes on from where such a job's training stood. A failed one's stays, for whoever wants to find out or go on.
+FORGETFUL = frozenset({SUCCEEDED, CANCELLED})
+
+# Attempts in a row that may lose their worker and get no further before the job is given up: a job that kills its workers must
+# not do so for ever.
 MAX_LOST_ATTEMPTS = 3
 # Below this many rows a person has to say that they mean it.
 FEW_ROWS = 10

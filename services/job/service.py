@@ -41,6 +41,7 @@ class JobService:
         self._jobs = JobServicer(database, registry, self._store, self._changes)
         self._pools = PoolServicer(database, settings.lease_seconds)
         self._worker = WorkerServicer(database, registry, self._store, self._changes, settings.lease_seconds)
+        self._lease_seconds = settings.lease_seconds
         self._expiry: asyncio.Task[None] | None = None
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -69,6 +70,8 @@ class JobService:
         await asyncio.to_thread(self._database.close)
 
     async def _take_back_expired(self) -> None:
+        # While no service ran, no worker could be heard of: each gets the time of a lease to be.
+        await asyncio.sleep(self._lease_seconds)
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL_S)
             try:

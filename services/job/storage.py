@@ -22,12 +22,16 @@ from sqlalchemy import (
     select,
     update,
 )
+from tunesmith.job.v1 import artifact_pb2
+from tunesmith.job.v1.artifact_pb2 import ArtifactKind
 
 from services.chassis.errors import NotFound
 from services.chassis.idempotency import request_table
 from services.job.domain import LEASED, QUEUED, name_of
 
 metadata = MetaData()
+
+_TRAINING_STATE = ArtifactKind.Name(artifact_pb2.ARTIFACT_KIND_TRAINING_STATE)
 
 jobs = Table(
     "job_jobs",
@@ -121,6 +125,8 @@ pools = Table(
     # A Pool with what its agent said of it.
     Column("definition", LargeBinary, nullable=False),
     Column("ready", Boolean, nullable=False),
+    # The start of its agent that registered it last; empty if the agent does not say.
+    Column("instance_id", String(64), nullable=False, server_default=""),
     Column("create_time_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
 )
@@ -156,6 +162,13 @@ def expired_leases(connection: Connection, now_ms: int) -> Sequence[RowMapping]:
     return connection.execute(query).mappings().all()
 
 
+def leased_by(connection: Connection, pool_id: str) -> Sequence[RowMapping]:
+    """Jobs that a pool works on."""
+    leased = [name_of(state) for state in LEASED]
+    query = select(jobs).where(jobs.c.state.in_(leased), jobs.c.pool_id == pool_id)
+    return connection.execute(query).mappings().all()
+
+
 def events_after(connection: Connection, job_id: str, sequence: int, limit: int) -> Sequence[RowMapping]:
     """A job's events after a sequence, in order."""
     query = select(events).where(events.c.job_id == job_id, events.c.sequence > sequence).order_by(events.c.sequence)
@@ -174,6 +187,17 @@ def artifact_set(connection: Connection, set_id: str) -> Sequence[RowMapping]:
     """The files of one set, by path."""
     query = select(artifacts).where(artifacts.c.set_id == set_id).order_by(artifacts.c.path)
     return connection.execute(query).mappings().all()
+
+
+def training_state(connection: Connection, job_id: str) -> Sequence[RowMapping]:
+    """The files of where a job's training stood last, by path; none if nothing was stored."""
+    query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == _TRAINING_STATE)
+    return connection.execute(query.order_by(artifacts.c.path)).mappings().all()
+
+
+def delete_training_state(connection: Connection, job_id: str) -> None:
+    """List a job's training state no longer."""
+    connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id, artifacts.c.kind == _TRAINING_STATE))
 
 
 def find_artifact(connection: Connection, artifact_id: str) -> RowMapping:

@@ -132,6 +132,16 @@ class FakeControlPlane(
         job.state = job_state_pb2.JOB_STATE_CANCELLING
         return jobs.CancelJobResponse(job=job)
 
+    def PauseJob(self, request: jobs.PauseJobRequest, context: grpc.ServicerContext) -> jobs.PauseJobResponse:
+        self._begin(request, context)
+        job = job_pb2.Job(pause_requested=True)
+        job.MergeFrom(self.jobs[0])
+        return jobs.PauseJobResponse(job=job)
+
+    def ResumeJob(self, request: jobs.ResumeJobRequest, context: grpc.ServicerContext) -> jobs.ResumeJobResponse:
+        self._begin(request, context)
+        return jobs.ResumeJobResponse(job=self.jobs[0])
+
     def WatchJob(self, request: jobs.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[jobs.WatchJobResponse]:
         self._begin(request, context)
         for step in self.watches.pop(0):

@@ -1,8 +1,8 @@
 """tunesmith.job.v1.JobService."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 import grpc
 from google.api import httpbody_pb2
@@ -11,9 +11,11 @@ from tunesmith.job.v1 import job_service_pb2 as messages
 from tunesmith.job.v1 import job_service_pb2_grpc, job_state_pb2
 
 from services.chassis.database import Database
-from services.chassis.errors import NotFound
+from services.chassis.errors import FailedPrecondition, NotFound
 from services.chassis.files import read_chunks
+from services.chassis.idempotency import RequestLog
 from services.chassis.identity import PROJECT
+from services.chassis.ids import message_hash
 from services.chassis.paging import decode_token, encode_token, page_size, read_page, split_page
 from services.job import convert, storage
 from services.job.artifact_store import ArtifactStore
@@ -21,9 +23,13 @@ from services.job.changes import QUEUE, Changes
 from services.job.inputs import Registry
 from services.job.usecases.cancel import cancel_job
 from services.job.usecases.create import create_job
+from services.job.usecases.pause import pause_job, resume_job
+from services.job.usecases.write_artifacts import remove_forgotten
 from services.job.watch import watch_job
 
 EVENT_PAGE_SIZE = 200
+
+Answer = TypeVar("Answer", messages.CancelJobResponse, messages.PauseJobResponse, messages.ResumeJobResponse)
 
 
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
@@ -54,13 +60,37 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def CancelJob(
         self, request: messages.CancelJobRequest, context: grpc.aio.ServicerContext
     ) -> messages.CancelJobResponse:
-        def work(connection: Connection) -> messages.CancelJobResponse:
-            cancel_job(connection, request.id)
-            return messages.CancelJobResponse(job=convert.job(storage.find_job(connection, request.id)))
-
-        response = await self._database.write(work)
-        self._changes.notify(request.id)
+        response = await self._act(cancel_job, request, messages.CancelJobResponse)
+        await remove_forgotten(self._database, self._store, request.id)
         return response
+
+    async def PauseJob(self, request: messages.PauseJobRequest, context: grpc.aio.ServicerContext) -> messages.PauseJobResponse:
+        return await self._act(pause_job, request, messages.PauseJobResponse)
+
+    async def ResumeJob(
+        self, request: messages.ResumeJobRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ResumeJobResponse:
+        response = await self._act(resume_job, request, messages.ResumeJobResponse)
+        self._changes.notify(QUEUE)
+        return response
+
+    async def _act(self, action: Callable[[Connection, str], None], request: Any, response: type[Answer]) -> Answer:
+        """Do to a job what a person asks, once for each request_id; answers the job as it is then."""
+        requests = RequestLog(storage.requests, request.DESCRIPTOR.name.removesuffix("Request"))
+        request_hash = message_hash(request)
+
+        def work(connection: Connection) -> Answer:
+            earlier = requests.find(connection, PROJECT, request.request_id, request_hash, response)
+            if earlier is not None:
+                return earlier
+            action(connection, request.id)
+            answer = response(job=convert.job(storage.find_job(connection, request.id)))
+            requests.store(connection, PROJECT, request.request_id, request_hash, answer)
+            return answer
+
+        answer = await self._database.write(work)
+        self._changes.notify(request.id)
+        return answer
 
     async def WatchJob(
         self, request: messages.WatchJobRequest, context: grpc.aio.ServicerContext
@@ -108,9 +138,13 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         if not row["size_bytes"]:
             # An empty file still is an answer with a body's type.
             yield _body(b"")
-        path = self._store.path(row["job_id"], row["id"])
-        async for chunk in read_chunks(path, 0, row["size_bytes"]):
-            yield _body(chunk)
+        try:
+            async for chunk in read_chunks(self._store.path(row["job_id"], row["id"]), 0, row["size_bytes"]):
+                yield _body(chunk)
+        except FailedPrecondition:
+            # A later set may have taken its place since it was looked up; then there is no such artifact any more.
+            await self._database.read(lambda connection: storage.find_artifact(connection, request.artifact_id))
+            raise
 
 
 def _body(chunk: bytes) -> messages.DownloadArtifactResponse:

@@ -2,20 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 from tunesmith.worker.v1 import worker_service_pb2 as door
 from tunesmith.worker.v1 import worker_service_pb2_grpc
 
 from services.chassis.database import Database, now_ms
 from services.chassis.errors import NotFound
+from services.chassis.failpoints import failpoint
+from services.chassis.files import read_chunks
+from services.job import storage
 from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes, wait
 from services.job.inputs import Registry
 from services.job.usecases import lease, report
-from services.job.usecases.write_artifacts import write_artifact_set
+from services.job.usecases.write_artifacts import remove_forgotten, write_artifact_set
 
 # How often a waiting pool looks without being woken: another process may have queued a job.
 QUEUE_POLL_S = 1.0
@@ -37,7 +40,9 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     async def RegisterPool(
         self, request: door.RegisterPoolRequest, context: grpc.aio.ServicerContext
     ) -> door.RegisterPoolResponse:
-        await self._database.write(lambda connection: lease.register_pool(connection, request))
+        for job_id in await self._database.write(lambda connection: lease.register_pool(connection, request)):
+            self._changes.notify(job_id)
+            self._changes.notify(QUEUE)
         return door.RegisterPoolResponse()
 
     async def Lease(self, request: door.LeaseRequest, context: grpc.aio.ServicerContext) -> door.LeaseResponse:
@@ -49,6 +54,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
                     lambda connection: lease.lease_job(connection, request.pool_id, self._lease_seconds)
                 )
                 if assignment is not None:
+                    failpoint("lease.committed")
                     self._changes.notify(assignment.lease.job_id)
                     return door.LeaseResponse(assignment=assignment)
                 remaining = end - time.monotonic()
@@ -67,6 +73,10 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
 
         directive = await self._database.write(work)
         self._changes.notify(request.lease.job_id)
+        if request.HasField("outcome"):
+            await remove_forgotten(self._database, self._store, request.lease.job_id)
+            # It may be queued again: a pause that was taken back.
+            self._changes.notify(QUEUE)
         return door.ReportResponse(directive=directive)
 
     async def ReleaseLease(
@@ -95,10 +105,25 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         async for response in self._registry.read_base_model_file(inputs.base_model.id, request.path):
             yield door.ReadBaseModelFileResponse(chunk=response.chunk)
 
+    async def ReadTrainingStateFile(
+        self, request: door.ReadTrainingStateFileRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[door.ReadTrainingStateFileResponse]:
+        def work(connection: Connection) -> Sequence[RowMapping]:
+            lease.check_lease(connection, request.lease)
+            return storage.training_state(connection, request.lease.job_id)
+
+        files = {lease.path_in_set(file): file for file in await self._database.read(work)}
+        if request.path not in files:
+            raise NotFound("file of the training state", request.path, "the assignment lists those there are")
+        file = files[request.path]
+        async for chunk in read_chunks(self._store.path(file["job_id"], file["id"]), 0, file["size_bytes"]):
+            yield door.ReadTrainingStateFileResponse(chunk=chunk)
+
     async def WriteArtifactSet(
         self, request_iterator: AsyncIterator[door.WriteArtifactSetRequest], context: grpc.aio.ServicerContext
     ) -> door.WriteArtifactSetResponse:
         job_id, set_id = await write_artifact_set(self._database, self._store, aiter(request_iterator))
+        failpoint("artifacts.committed")
         self._changes.notify(job_id)
         return door.WriteArtifactSetResponse(set_id=set_id)
 

@@ -11,6 +11,7 @@ from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import Database, now_ms
 from services.chassis.errors import FailedPrecondition, InvalidArgument
+from services.chassis.failpoints import failpoint
 from services.chassis.idempotency import RequestLog
 from services.chassis.identity import OWNER, PROJECT
 from services.chassis.ids import message_hash, new_id
@@ -38,7 +39,9 @@ async def create_job(
     if earlier is not None:
         return earlier
     job, inputs = await _prepare(registry, request)
-    return await database.write(lambda connection: _store(connection, request, request_hash, job, inputs))
+    response = await database.write(lambda connection: _store(connection, request, request_hash, job, inputs))
+    failpoint("create.committed")
+    return response
 
 
 async def _prepare(registry: Registry, request: job_service_pb2.CreateJobRequest) -> tuple[job_pb2.Job, door.Assignment]:

@@ -15,17 +15,28 @@ from services.job.usecases.cancel import end_cancelled
 from services.job.usecases.transition import fail, move
 
 
-def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> None:
-    """Write down what a pool is, or that it is still there."""
+def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> Sequence[str]:
+    """Write down what a pool is, or that it is still there.
+
+    An agent that was started anew knows nothing of the jobs it had: they are taken back; answers their ids.
+    """
     definition = pool_pb2.Pool(
         display_name=request.display_name, providers=request.providers, devices=request.devices
     ).SerializeToString()
     now = now_ms(connection)
-    values = {"definition": definition, "ready": request.ready, "last_seen_ms": now}
+    values = {"definition": definition, "ready": request.ready, "instance_id": request.instance_id, "last_seen_ms": now}
     pools = storage.pools
-    found = connection.execute(pools.update().where(pools.c.id == request.pool_id).values(**values))
-    if found.rowcount == 0:
+    known = connection.execute(select(pools.c.instance_id).where(pools.c.id == request.pool_id)).one_or_none()
+    if known is None:
         connection.execute(pools.insert().values(id=request.pool_id, create_time_ms=now, **values))
+        return ()
+    connection.execute(pools.update().where(pools.c.id == request.pool_id).values(**values))
+    if not request.instance_id or known.instance_id == request.instance_id:
+        return ()
+    left = storage.leased_by(connection, request.pool_id)
+    for row in left:
+        lose_worker(connection, row, "the pool's agent was started anew")
+    return [row["id"] for row in left]
 
 
 def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> door.Assignment | None:
@@ -56,7 +67,16 @@ def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> doo
     assignment.provider = row["provider"]
     assignment.display_name = row["display_name"]
     assignment.configuration.CopyFrom(job_pb2.Job.FromString(row["definition"]).resolved_configuration)
+    for file in storage.training_state(connection, row["id"]):
+        assignment.training_state.step = file["step"]
+        files = assignment.training_state.files
+        files.add(path=path_in_set(file), size_bytes=file["size_bytes"], sha256=file["sha256"])
     return assignment
+
+
+def path_in_set(artifact: RowMapping) -> str:
+    """What a worker called a file of a set."""
+    return str(artifact["path"]).removeprefix(f"{artifact['set_name']}/")
 
 
 def check_lease(connection: Connection, lease: door.LeaseToken) -> RowMapping:
@@ -89,24 +109,35 @@ def directive(row: RowMapping) -> door.Directive:
     return door.DIRECTIVE_PAUSE if row["pause_requested"] else door.DIRECTIVE_CONTINUE
 
 
-def lose_worker(connection: Connection, row: RowMapping, reason: str) -> None:
-    """A job's worker is gone: queue another attempt, or end the job."""
+def lose_worker(connection: Connection, row: RowMapping, reason: str, *, counts: bool = True) -> None:
+    """A job's worker is gone: queue another attempt, or end the job.
+
+    A loss that doesn't count speaks not against the job; the others do, until an attempt gets further than the one before.
+    """
     if convert.state_of(row) == domain.CANCELLING:
         end_cancelled(connection, row["id"])
         return
-    lost = row["lost_attempts"] + 1
+    lost = row["lost_attempts"] + counts
     storage.update_job(connection, row["id"], lost_attempts=lost)
-    if lost < domain.MAX_LOST_ATTEMPTS:
-        text = f"Attempt {row['attempt']} lost its worker: {reason}. Queued for another attempt."
-        move(connection, row, domain.QUEUED, job_event_pb2.JOB_EVENT_TYPE_WORKER_LOST, text)
-    else:
-        text = f"{lost} attempts lost their worker, the last because {reason}. Look at the pool's memory and logs, then rerun."
+    what = f"Attempt {row['attempt']} lost its worker: {reason}."
+    if lost >= domain.MAX_LOST_ATTEMPTS:
+        text = (
+            f"{lost} attempts in a row lost their worker and got no further, the last because {reason}. "
+            "Look at the pool's memory and logs, then create the job again."
+        )
         fail(connection, row, status_pb2.Status(code=code_pb2.ABORTED, message=text))
+    elif row["pause_requested"]:
+        text = f"{what} The job waits, as a person asked."
+        move(connection, row, domain.PAUSED, job_event_pb2.JOB_EVENT_TYPE_PAUSED, text, pause_requested=False)
+    else:
+        text = f"{what} Queued for another attempt."
+        move(connection, row, domain.QUEUED, job_event_pb2.JOB_EVENT_TYPE_WORKER_LOST, text)
 
 
 def release_lease(connection: Connection, request: door.ReleaseLeaseRequest) -> None:
     """Give a job back because its actor is gone."""
-    lose_worker(connection, check_lease(connection, request.lease), request.reason or "its actor died")
+    row = check_lease(connection, request.lease)
+    lose_worker(connection, row, request.reason or "its actor died", counts=not request.stopped_on_purpose)
 
 
 def expire_leases(connection: Connection) -> Sequence[str]:

@@ -10,6 +10,7 @@ from services.chassis.errors import InvalidArgument
 from services.job import convert, domain, storage
 from services.job.usecases.cancel import end_cancelled
 from services.job.usecases.lease import directive, refuse_lost
+from services.job.usecases.pause import end_paused
 from services.job.usecases.transition import add_event, fail, move
 
 
@@ -91,5 +92,4 @@ def _end_attempt(connection: Connection, job_id: str, outcome: door.Outcome) -> 
             # Somebody cancelled the job while its worker was stopping for a pause.
             end_cancelled(connection, job_id)
         case "paused":
-            text = "Paused at a checkpoint."
-            move(connection, row, domain.PAUSED, job_event_pb2.JOB_EVENT_TYPE_PAUSED, text, pause_requested=False)
+            end_paused(connection, row)

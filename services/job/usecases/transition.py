@@ -52,7 +52,9 @@ def move(
     if state == domain.RUNNING and row["start_time_ms"] is None:
         changes["start_time_ms"] = now
     if state in domain.TERMINAL:
-        changes |= {"end_time_ms": now, "measured": _with_duration(row, now, changes.get("measured"))}
+        changes |= {"end_time_ms": now, "measured": _with_duration(row, now, changes.get("measured")), "pause_requested": False}
+    if state in domain.FORGETFUL:
+        storage.delete_training_state(connection, row["id"])
     storage.update_job(connection, row["id"], state=domain.name_of(state), **changes)
     add_event(connection, row["id"], event_type, message)
 

@@ -9,9 +9,10 @@ from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import Database, now_ms
 from services.chassis.errors import InvalidArgument
+from services.chassis.failpoints import failpoint
 from services.chassis.ids import new_id
 from services.chassis.validation import check
-from services.job import storage
+from services.job import convert, domain, storage
 from services.job.artifact_store import ArtifactStore, IncomingFile
 from services.job.usecases.lease import check_lease
 from services.job.usecases.transition import add_event
@@ -22,7 +23,7 @@ async def write_artifact_set(
 ) -> tuple[str, str]:
     """Receive a set and list it; answers (job id, set id).
 
-    A set of that name from the same lease is left as it is; one from an earlier attempt is replaced.
+    A set of that name from the same lease is left as it is; one of an earlier attempt or step is replaced.
 
     Raises Aborted if the lease is lost, InvalidArgument if a file is not what its header announced. Nothing is listed then, and
     what had arrived is removed.
@@ -34,6 +35,7 @@ async def write_artifact_set(
         async for part in parts:
             await upload.receive(part)
         await asyncio.to_thread(upload.finish)
+        failpoint("artifacts.received")
         set_id, unlisted = await database.write(lambda connection: _list(connection, upload))
     except BaseException:
         upload.discard()
@@ -66,6 +68,7 @@ class _Upload:
                 await asyncio.to_thread(self._begin, part.file)
             case "chunk" if self._open:
                 await asyncio.to_thread(self.files[-1][1].write, part.chunk)
+                failpoint("artifacts.receiving")
             case _:
                 raise InvalidArgument([("part", "after the set's header come files: for each its header, then its bytes")])
 
@@ -109,8 +112,9 @@ def _list(connection: Connection, upload: _Upload) -> tuple[str, list[str]]:
     row = check_lease(connection, header.lease)
     table = storage.artifacts
     same_name = (table.c.job_id == row["id"], table.c.set_name == header.name)
-    earlier = connection.execute(select(table.c.id, table.c.set_id, table.c.lease_epoch).where(*same_name)).all()
-    if earlier and earlier[0].lease_epoch == header.lease.epoch:
+    columns = (table.c.id, table.c.set_id, table.c.lease_epoch, table.c.step)
+    earlier = connection.execute(select(*columns).where(*same_name)).all()
+    if earlier and (earlier[0].lease_epoch, earlier[0].step) == (header.lease.epoch, header.step):
         return earlier[0].set_id, [file.id for _, file in upload.files]
     connection.execute(table.delete().where(*same_name))
     set_id, now = new_id(), now_ms(connection)
@@ -135,13 +139,35 @@ def _list(connection: Connection, upload: _Upload) -> tuple[str, list[str]]:
         f"Stored {header.name}: {len(rows)} files, {sum(file['size_bytes'] for file in rows)} bytes, saved at step {header.step}."
     )
     add_event(connection, row["id"], job_event_pb2.JOB_EVENT_TYPE_ARTIFACTS_ADDED, text)
+    got_further = header.kind == artifact_pb2.ARTIFACT_KIND_TRAINING_STATE and (not earlier or header.step > earlier[0].step)
+    if got_further and row["lost_attempts"]:
+        storage.update_job(connection, row["id"], lost_attempts=0)
     return set_id, [artifact.id for artifact in earlier]
+
+
+def remove_unlisted(connection: Connection, store: ArtifactStore, job_id: str) -> int:
+    """Remove a job's files that no set lists any more; answers how many. Nothing may be arriving for the job."""
+    table = storage.artifacts
+    listed = set(connection.execute(select(table.c.id).where(table.c.job_id == job_id)).scalars())
+    left = store.file_ids(job_id) - listed
+    store.discard(job_id, left)
+    return len(left)
+
+
+async def remove_forgotten(database: Database, store: ArtifactStore, job_id: str) -> None:
+    """Remove the files of a job that is over and whose training state is therefore listed no longer."""
+
+    def work(connection: Connection) -> None:
+        if convert.state_of(storage.find_job(connection, job_id)) in domain.TERMINAL:
+            remove_unlisted(connection, store, job_id)
+
+    await database.read(work)
 
 
 def remove_leftovers(connection: Connection, store: ArtifactStore) -> int:
     """Remove files that a crash left unlisted; answers how many. Called before the service takes calls."""
-    listed = set(connection.execute(select(storage.artifacts.c.id)).scalars())
-    left = [(job_id, artifact_id) for job_id, artifact_id in store.stored() if artifact_id not in listed]
-    for job_id, artifact_id in left:
-        store.discard(job_id, [artifact_id])
-    return len(left)
+    count = 0
+    for job_id in store.job_ids():
+        store.discard_partial(job_id)
+        count += remove_unlisted(connection, store, job_id)
+    return count

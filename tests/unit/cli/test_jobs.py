@@ -1,4 +1,4 @@
-"""`tunesmith jobs create | list | get | cancel | events | metrics | artifacts`."""
+"""`tunesmith jobs create | list | get | cancel | pause | resume | events | metrics | artifacts`."""
 
 import json
 from pathlib import Path
@@ -130,6 +130,20 @@ def test_cancelling_asks_and_shows_what_became_of_it(run: Run, plane: FakeContro
     assert "cancelling" in run("jobs", "cancel", ID).stdout
     assert plane.requests[0].id == ID
     assert plane.requests[0].request_id
+
+
+def test_pausing_asks_and_says_that_it_is_about_to(run: Run, plane: FakeControlPlane, job: object) -> None:
+    assert "running, about to pause" in run("jobs", "pause", ID).stdout
+    assert plane.requests[0].id == ID
+    assert plane.requests[0].request_id
+
+
+def test_a_paused_job_says_how_it_goes_on_and_does(run: Run, plane: FakeControlPlane, job: job_pb2.Job) -> None:
+    job.state = job_state_pb2.JOB_STATE_PAUSED
+    assert f"tunesmith jobs resume {ID}" in run("jobs", "get", ID).stdout
+    assert "paused" in run("jobs", "resume", ID).stdout
+    assert plane.requests[1].id == ID
+    assert plane.requests[1].request_id
 
 
 def test_events_of_all_pages(run: Run, plane: FakeControlPlane) -> None:

@@ -46,17 +46,28 @@ class House:
     async def get(self, job_id: str) -> job_pb2.Job:
         return (await self.jobs.GetJob(job_service_pb2.GetJobRequest(id=job_id))).job
 
-    async def lease(self) -> door.Assignment:
-        await self.worker.RegisterPool(door.RegisterPoolRequest(pool_id=POOL, providers=["local"], ready=True))
+    async def register(self, instance_id: str = "") -> None:
+        request = door.RegisterPoolRequest(pool_id=POOL, providers=["local"], ready=True, instance_id=instance_id)
+        await self.worker.RegisterPool(request)
+
+    async def lease(self, instance_id: str = "") -> door.Assignment:
+        await self.register(instance_id)
         return (await self.worker.Lease(door.LeaseRequest(pool_id=POOL))).assignment
 
     async def report(self, lease: door.LeaseToken, sequence: int, **fields: object) -> door.ReportResponse:
         return await self.worker.Report(door.ReportRequest(lease=lease, sequence=sequence, **fields))
 
-    async def store(self, lease: door.LeaseToken, name: str = "adapter", sha256: str | None = None) -> str:
+    async def store(
+        self,
+        lease: door.LeaseToken,
+        name: str = "adapter",
+        sha256: str | None = None,
+        kind: artifact_pb2.ArtifactKind = artifact_pb2.ARTIFACT_KIND_ADAPTER,
+        step: int = 3,
+    ) -> str:
         """Store a set of one file, announced with a hash that may be wrong."""
         body = b"weights"
-        header = door.ArtifactSetHeader(lease=lease, kind=artifact_pb2.ARTIFACT_KIND_ADAPTER, name=name, step=3, file_count=1)
+        header = door.ArtifactSetHeader(lease=lease, kind=kind, name=name, step=step, file_count=1)
         file = door.ArtifactFileHeader(
             path="adapter_model.safetensors", size_bytes=len(body), sha256=sha256 or hashlib.sha256(body).hexdigest()
         )

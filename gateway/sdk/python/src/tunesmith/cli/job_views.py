@@ -38,7 +38,7 @@ def one(job: job_pb2.Job) -> Table:
         [
             ("id", job.id),
             ("name", job.display_name),
-            ("state", state(job)),
+            ("state", f"{state(job)}, about to pause" if job.pause_requested else state(job)),
             ("why", job.error.message),
             ("done", _done(job)),
             ("provider", job.provider),
@@ -50,6 +50,7 @@ def one(job: job_pb2.Job) -> Table:
             *_dropped(job),
             ("created", wording.ago(job.create_time)),
             ("took", _took(job)),
+            ("next", _next(job) if job.state == job_state_pb2.JOB_STATE_PAUSED else ""),
         ]
     )
 
@@ -108,6 +109,8 @@ def _took(job: job_pb2.Job) -> str:
 
 
 def _next(job: job_pb2.Job) -> str:
+    if job.state == job_state_pb2.JOB_STATE_PAUSED:
+        return f"tunesmith jobs resume {job.id}"
     if job.state == job_state_pb2.JOB_STATE_SUCCEEDED:
         return f"tunesmith jobs download {job.id}"
     return f"tunesmith jobs events {job.id}"

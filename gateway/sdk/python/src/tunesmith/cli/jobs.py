@@ -1,4 +1,4 @@
-"""`tunesmith jobs`: create, look at, watch and cancel."""
+"""`tunesmith jobs`: create, look at, watch, pause, resume and cancel."""
 
 from typing import Annotated, cast
 from uuid import uuid4
@@ -95,6 +95,22 @@ def cancel_job(session: Session, id: Id) -> None:
     """Ask a job to stop at its next step."""
     request = messages.CancelJobRequest(id=id, request_id=str(uuid4()))
     response = session.connection.jobs.CancelJob(request, timeout=CALL_TIMEOUT_S)
+    session.output.show(response, lambda: job_views.one(response.job))
+
+
+@command(app, "pause")
+def pause_job(session: Session, id: Id) -> None:
+    """Have a job store where it stands and wait."""
+    request = messages.PauseJobRequest(id=id, request_id=str(uuid4()))
+    response = session.connection.jobs.PauseJob(request, timeout=CALL_TIMEOUT_S)
+    session.output.show(response, lambda: job_views.one(response.job))
+
+
+@command(app, "resume")
+def resume_job(session: Session, id: Id) -> None:
+    """Let a paused job go on from where it stopped."""
+    request = messages.ResumeJobRequest(id=id, request_id=str(uuid4()))
+    response = session.connection.jobs.ResumeJob(request, timeout=CALL_TIMEOUT_S)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
