@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from tunesmith.config.v1 import method_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from services.chassis.errors import FailedPrecondition
+from services.chassis.failpoints import failpoint
 from services.chassis.ids import is_id
 from services.chassis.logging import configure_logging
 from workers import devices
@@ -53,7 +55,8 @@ PROVIDERS = sorted({provider for provider, _, _ in RECIPES})
 class TrainingActor:
     """Runs attempts, one at a time.
 
-    `omp_num_threads` is the agent's own OMP_NUM_THREADS, None if it has none.
+    `omp_num_threads` is the agent's own OMP_NUM_THREADS, None if it has none; where training stands is stored about every
+    `training_state_seconds`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class TrainingActor:
         pool_id: str,
         log_level: str,
         omp_num_threads: str | None,
+        training_state_seconds: float,
         recipes: Mapping[RecipeKey, Recipe] | None = None,
         exit_process: Callable[[int], None] = os._exit,
     ) -> None:
@@ -70,6 +74,7 @@ class TrainingActor:
         use_threads_of_a_plain_script(omp_num_threads)
         self._door = Door(address, clock=time.monotonic)
         self._pool_id = pool_id
+        self._training_state_seconds = training_state_seconds
         self._recipes = RECIPES if recipes is None else recipes
         self._exit_process = exit_process
         self._cache = Cache(Path(home) / "cache")
@@ -91,6 +96,7 @@ class TrainingActor:
     def run(self, assignment_bytes: bytes) -> bytes:
         """Run an attempt to its end; returns the outcome that the service took. Does not return if the lease is lost."""
         assignment = worker.Assignment.FromString(assignment_bytes)
+        failpoint("attempt.started")
         work_folder = self._make_work_folder(assignment.lease)
 
         def abandon(reason: str) -> None:
@@ -120,8 +126,9 @@ class TrainingActor:
             recipe = _recipe_for(assignment, self._recipes)
             reporter.stage("Fetching the inputs")
             lease = reporter.lease
-            fetcher = Fetcher(self._door, lease.token, self._cache, lambda: obey(reporter), lease.pause_work)
-            recipe(assignment, fetcher.fetch(assignment, work_folder), reporter)
+            fetcher = Fetcher(self._door, lease.token, self._cache, lambda: obey(reporter), lease.pause_work, reporter.warning)
+            inputs = replace(fetcher.fetch(assignment, work_folder), training_state_seconds=self._training_state_seconds)
+            recipe(assignment, inputs, reporter)
         except Stopped as stopped:
             return _stopped(stopped)
         except LeaseLost as lost:

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 import structlog
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
+from services.chassis.ids import new_id
 from services.chassis.logging import configure_logging
 from services.chassis.settings import Settings
 from workers import devices
@@ -43,7 +44,8 @@ def main() -> int:
     except AgentRunning as error:
         log.error("agent_refused", message=str(error))
         return 1
-    cluster = Cluster(str(settings.home), settings.worker_address, pool_id, settings.log_level)
+    home = str(settings.home)
+    cluster = Cluster(home, settings.worker_address, pool_id, settings.log_level, settings.training_state_seconds)
     cluster.connect()
     log.info("agent_started", pool=pool_id, door=settings.worker_address)
     pool = worker.RegisterPoolRequest(
@@ -51,6 +53,7 @@ def main() -> int:
         display_name=socket.gethostname()[:LONGEST_NAME_CHARACTERS],
         providers=PROVIDERS,
         devices=[devices.cpu()],
+        instance_id=new_id(),
     )
     door = Door(settings.worker_address, clock=time.monotonic)
     code = run_until_told(lambda stop: Leasing(door, cluster, pool, stop).run())

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
 import uuid_utils
 from google.rpc import code_pb2, status_pb2
 
@@ -17,27 +18,48 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Written once, read by many jobs: a job that wrote into one would spoil the others.
 _READ_ONLY = 0o444
 _MIB = 1024**2
+_PARTIAL = "partial"
+_TOKENISED = "tokenised"
+
+log = structlog.get_logger()
 
 
 class Cache:
-    """A folder of files named by their SHA-256. A file is there whole or not at all."""
+    """A folder of files named by their SHA-256. A file is there whole or not at all.
 
-    def __init__(self, folder: Path) -> None:
+    With `max_bytes`, what was used longest ago makes room for what is new; what the running attempt uses stays, even if that alone
+    is more.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
         self._folder = folder
+        self._max_bytes = max_bytes
+        self._in_use: set[Path] = set()
+
+    @property
+    def tokenised(self) -> Path:
+        """Where recipes keep tokenised rows. They count and make room like the files that they were made from."""
+        return self._folder / _TOKENISED
 
     def find(self, sha256: str, size_bytes: int) -> Path | None:
         """A file that is there. Its hash was checked when it came; the size tells whether the disk kept it."""
         path = self._path(sha256)
         try:
-            return path if path.stat().st_size == size_bytes else None
+            if path.stat().st_size != size_bytes:
+                return None
+            # The time of its last use: file systems keep none that can be relied on.
+            os.utime(path)
         except FileNotFoundError:
             return None
+        self._in_use.add(path)
+        return path
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> Path:
         """Store a file. Raises Refused if the bytes are not the ones announced; `what` names the file for people."""
         path = self._path(sha256)
-        partial = self._folder / "partial" / str(uuid_utils.uuid7())
+        partial = self._folder / _PARTIAL / str(uuid_utils.uuid7())
         partial.parent.mkdir(parents=True, exist_ok=True)
+        self._make_room(size_bytes)
         self._check_room(size_bytes, what)
         try:
             _write(partial, sha256, size_bytes, chunks, what)
@@ -45,17 +67,37 @@ class Cache:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        self._in_use.add(path)
         return path
+
+    def end_use(self) -> None:
+        """The attempt that used files is over."""
+        self._in_use.clear()
+        self._make_room(0)
 
     def discard_partial(self) -> None:
         """Remove what a process that died was fetching."""
-        shutil.rmtree(self._folder / "partial", ignore_errors=True)
+        shutil.rmtree(self._folder / _PARTIAL, ignore_errors=True)
 
     def _path(self, sha256: str) -> Path:
         if _SHA256.fullmatch(sha256) is None:
             text = f"{sha256!r} is no SHA-256, so nothing is stored under it; register the input again"
             raise FailedPrecondition("INPUT_REFUSED", text)
         return self._folder / sha256[:2] / sha256
+
+    def _make_room(self, size_bytes: int) -> None:
+        if self._max_bytes is None or not self._folder.exists():
+            return
+        files = [(path, path.stat()) for path in self._folder.glob("*/*") if path.parent.name != _PARTIAL]
+        excess = sum(stat.st_size for _, stat in files) + size_bytes - self._max_bytes
+        missing = max(excess, size_bytes - shutil.disk_usage(self._folder).free)
+        for path, stat in sorted(files, key=lambda file: file[1].st_mtime_ns):
+            if missing <= 0:
+                return
+            if path not in self._in_use:
+                path.unlink(missing_ok=True)
+                missing -= stat.st_size
+                log.info("cache_file_removed", file=path.name, size_bytes=stat.st_size)
 
     def _check_room(self, size_bytes: int, what: str) -> None:
         free = shutil.disk_usage(self._folder).free

@@ -104,8 +104,8 @@ class RayActor:
 class Cluster:
     """A connection to Ray, and the training actors in it."""
 
-    def __init__(self, home: str, address: str, pool_id: str, log_level: str) -> None:
-        self._arguments = (home, address, pool_id, log_level, os.environ.get(OMP_VARIABLE))
+    def __init__(self, home: str, address: str, pool_id: str, log_level: str, training_state_seconds: float) -> None:
+        self._arguments = (home, address, pool_id, log_level, os.environ.get(OMP_VARIABLE), training_state_seconds)
 
     def connect(self) -> None:
         """Join the cluster that RAY_ADDRESS names, or start one of this machine's own."""

@@ -129,6 +129,10 @@ class Door:
         """One file of the job's base model."""
         return self._read("ReadBaseModelFile", request, size_bytes)
 
+    def read_training_state_file(self, request: worker.ReadTrainingStateFileRequest, size_bytes: int) -> Iterator[bytes]:
+        """One file of the training state that an earlier attempt stored."""
+        return self._read("ReadTrainingStateFile", request, size_bytes)
+
     def write_artifact_set(
         self, parts: Iterable[worker.WriteArtifactSetRequest], size_bytes: int
     ) -> worker.WriteArtifactSetResponse:

@@ -11,7 +11,7 @@ from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from services.chassis.errors import FailedPrecondition
 from workers.cache import Cache
-from workers.door import Door, persistently
+from workers.door import Door, Refused, persistently
 from workers.training.inputs import Inputs
 
 # What may stand between the slashes of a file's path. A worker writes where the path points, so it relies on nobody's check.
@@ -20,6 +20,7 @@ _PATH_PART = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+\-]*")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)?")
 
 MODEL_FOLDER = "base-model"
+STATE_FOLDER = "earlier-state"
 
 log = structlog.get_logger()
 
@@ -27,7 +28,8 @@ log = structlog.get_logger()
 class Fetcher:
     """Brings the inputs of one attempt.
 
-    `check` is asked after every chunk and `pause` waits while the door is away; either raises to stop.
+    `check` is asked after every chunk and `pause` waits while the door is away; either raises to stop. `warn` is told what a
+    person should know.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class Fetcher:
         cache: Cache,
         check: Callable[[], None],
         pause: Callable[[float], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._door = door
         self._lease = lease
         self._cache = cache
         self._check = check
         self._pause = pause
+        self._warn = warn
 
     def fetch(self, assignment: worker.Assignment, work_folder: Path) -> Inputs:
         """Everything the job trains on. Raises Refused if the service sends something else than it announced."""
@@ -51,7 +55,8 @@ class Fetcher:
         validation = None
         if assignment.HasField("validation_dataset"):
             validation = self._rows(assignment.validation_dataset, worker.DATASET_ROLE_VALIDATION)
-        return Inputs(base_model, revision, training, validation, work_folder)
+        earlier = self._earlier_state(assignment, work_folder)
+        return Inputs(base_model, revision, training, validation, work_folder, earlier)
 
     def _base_model(self, model: base_model_pb2.BaseModel, folder: Path) -> tuple[str, str | None]:
         if model.files:
@@ -80,12 +85,42 @@ class Fetcher:
         what = f"dataset {dataset.display_name!r}"
         return self._file(dataset.sha256, dataset.size_bytes, what, lambda: self._door.read_dataset(request, dataset.size_bytes))
 
+    def _earlier_state(self, assignment: worker.Assignment, work_folder: Path) -> Path | None:
+        """Where an earlier attempt stood; None if there was none, or if it can't be had whole any more."""
+        if not assignment.HasField("training_state"):
+            return None
+        state, folder = assignment.training_state, work_folder / STATE_FOLDER
+        try:
+            self._fetch_state(state.files, folder, Cache(work_folder / "fetched"))
+        except (Refused, FailedPrecondition) as refused:
+            log.error("training_state_refused", job=self._lease.job_id, step=state.step, message=refused.message)
+            self._warn(f"Where the attempt before stood (step {state.step}) is damaged, so this one starts over")
+            return None
+        return folder
+
+    def _fetch_state(self, files: Sequence[worker.TrainingStateFile], folder: Path, cache: Cache) -> None:
+        """Put the files into a folder. They go with the attempt: no other job has a use for them."""
+        for file in files:
+            target = below(folder, file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._state_file(file, cache).replace(target)
+
+    def _state_file(self, file: worker.TrainingStateFile, cache: Cache) -> Path:
+        request = worker.ReadTrainingStateFileRequest(lease=self._lease, path=file.path)
+        return self._add(
+            cache,
+            file.sha256,
+            file.size_bytes,
+            file.path,
+            lambda: self._door.read_training_state_file(request, file.size_bytes),
+        )
+
     def _file(self, sha256: str, size_bytes: int, what: str, read: Callable[[], Iterator[bytes]]) -> Path:
-        found = self._cache.find(sha256, size_bytes)
-        if found is not None:
-            return found
+        return self._cache.find(sha256, size_bytes) or self._add(self._cache, sha256, size_bytes, what, read)
+
+    def _add(self, cache: Cache, sha256: str, size_bytes: int, what: str, read: Callable[[], Iterator[bytes]]) -> Path:
         log.info("input_fetched", job=self._lease.job_id, input=what, size_bytes=size_bytes)
-        return persistently(lambda: self._cache.add(sha256, size_bytes, self._checked(read()), what), self._pause)
+        return persistently(lambda: cache.add(sha256, size_bytes, self._checked(read()), what), self._pause)
 
     def _checked(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

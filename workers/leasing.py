@@ -125,7 +125,7 @@ class Leasing:
             raise
         except AgentStopping:
             actor.dismiss()
-            self._say_farewell(assignment.lease, "the pool's agent was stopped")
+            self._say_farewell(assignment.lease, "the pool's agent was stopped", on_purpose=True)
             raise
         except ClusterLost:
             self._say_farewell(assignment.lease, "the pool's Ray cluster is gone")
@@ -159,9 +159,9 @@ class Leasing:
             return
         log.warning("lease_released", job=lease.job_id, reason=reason)
 
-    def _say_farewell(self, lease: worker.LeaseToken, reason: str) -> None:
+    def _say_farewell(self, lease: worker.LeaseToken, reason: str, *, on_purpose: bool = False) -> None:
         """Give a job back without waiting for anything: its lease runs out by itself."""
-        request = worker.ReleaseLeaseRequest(lease=lease, reason=reason)
+        request = worker.ReleaseLeaseRequest(lease=lease, reason=reason, stopped_on_purpose=on_purpose)
         try:
             self._door.release_lease(request, FAREWELL_TIMEOUT_S)
         except (DoorError, Refused) as error:

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(default=10 * GIB, gt=0)
     max_row_bytes: int = Field(default=16 * MIB, gt=0)
     lease_seconds: float = Field(default=30, gt=0)
+    # How often a running job stores where its training stands; a crash loses about so much of it.
+    training_state_seconds: float = Field(default=60, gt=0)
     log_level: str = "INFO"
 
     @field_validator("allowed_hosts", "allowed_origins", "import_roots", mode="before")

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from tunesmith.job.v1 import artifact_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 from tunesmith.worker.v1 import worker_service_pb2_grpc
 
@@ -39,14 +40,26 @@ class FakeJob:
     heartbeats: int = 0
     outcome: worker.Outcome | None = None
     released: list[str] = field(default_factory=list)
+    # Those of `released` that somebody meant.
+    stopped_on_purpose: list[str] = field(default_factory=list)
     # Complete sets only: name -> path -> bytes.
     artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    # The latest training state; the next attempt is given it.
+    state_files: dict[str, bytes] = field(default_factory=dict)
     # What of "report" and "set" happened, in order.
     history: list[str] = field(default_factory=list)
 
     def events(self, kind: int) -> list[str]:
         """Messages of all events of one type, in order."""
         return [event.message for report in self.reports for event in report.events if event.type == kind]
+
+    def keep_state(self, step: int, files: dict[str, bytes]) -> None:
+        """Where an attempt stands."""
+        self.state_files = files
+        state = worker.TrainingState(step=step)
+        for path, content in files.items():
+            state.files.add(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        self.assignment.training_state.CopyFrom(state)
 
     def points(self, key: str) -> list[tuple[int, float]]:
         """Steps and values of one series, in order."""
@@ -178,6 +191,8 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         with self._changed:
             job = self._leased(request.lease, context)
             job.released.append(request.reason)
+            if request.stopped_on_purpose:
+                job.stopped_on_purpose.append(request.reason)
             job.leased = False
             self._queue.append(request.lease.job_id)
             self._changed.notify_all()
@@ -198,6 +213,14 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         content = self._leased(request.lease, context).model_files[request.path]
         for chunk in self._chunks(content):
             yield worker.ReadBaseModelFileResponse(chunk=chunk)
+
+    def ReadTrainingStateFile(
+        self, request: worker.ReadTrainingStateFileRequest, context: grpc.ServicerContext
+    ) -> Iterator[worker.ReadTrainingStateFileResponse]:
+        self._begin("ReadTrainingStateFile", request, context)
+        content = self._leased(request.lease, context).state_files[request.path]
+        for chunk in self._chunks(content):
+            yield worker.ReadTrainingStateFileResponse(chunk=chunk)
 
     def WriteArtifactSet(
         self, request_iterator: Iterator[worker.WriteArtifactSetRequest], context: grpc.ServicerContext
@@ -222,7 +245,10 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         with self._changed:
             self._leased(first.set.lease, context)
             stored = {header.path: data for header, data in zip(announced, content, strict=True)}
-            job.artifacts.setdefault(first.set.name, stored)
+            if first.set.kind == artifact_pb2.ARTIFACT_KIND_TRAINING_STATE:
+                job.keep_state(first.set.step, stored)
+            else:
+                job.artifacts.setdefault(first.set.name, stored)
             job.history.append(f"set {first.set.name}")
             self._changed.notify_all()
         self._lose_answer("WriteArtifactSet", context)

@@ -16,3 +16,7 @@ class Inputs:
     validation_rows: Path | None
     # The recipe may write here, and leaves nothing behind that anyone needs.
     work_folder: Path
+    # Where an earlier attempt stood; None to begin at the beginning.
+    training_state: Path | None = None
+    # How often to store where training stands.
+    training_state_seconds: float = 60.0

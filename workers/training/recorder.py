@@ -4,6 +4,7 @@ import math
 import statistics
 import time
 from collections import deque
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -11,6 +12,7 @@ from tunesmith.job.v1 import job_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
 from workers.providers.local_plan import TrainingPlan
+from workers.training.cadence import Cadence
 from workers.training.failures import not_finite
 from workers.training.memory import MemoryMeter
 from workers.training.model_card import Losses
@@ -25,34 +27,61 @@ def spread(count: int, total_steps: int) -> set[int]:
     return {math.ceil(total_steps * k / count) for k in range(1, count + 1)}
 
 
+@dataclass
+class Recorded:
+    """What figures and model card are made from. An attempt takes it over from the one before."""
+
+    first_training_loss: float | None = None
+    last_training_loss: float | None = None
+    first_evaluation_loss: float | None = None
+    last_evaluation_loss: float | None = None
+    tokens: float = 0
+    step_seconds: list[float] = field(default_factory=list)
+    peak_memory_bytes: int = 0
+    # From the beginning of the run, without what was lost between attempts.
+    duration_seconds: float = 0
+
+
 class Recorder(TrainerCallback):
     """Tells the sink what the trainer does and stops the trainer when the sink says so.
 
-    After a step the trainer logs, evaluates and saves, in this order; a pause is obeyed behind its checkpoint.
+    After a step the trainer logs, evaluates and saves, in this order; a pause is obeyed behind its training state.
     """
 
-    def __init__(self, sink: Sink, plan: TrainingPlan, meter: MemoryMeter) -> None:
+    def __init__(self, sink: Sink, plan: TrainingPlan, meter: MemoryMeter, cadence: Cadence) -> None:
         self._sink = sink
         self._plan = plan
         self._meter = meter
+        self._cadence = cadence
+        self._began = time.monotonic()
         self._checkpoint_steps: set[int] = set()
         self._evaluation_steps: set[int] = set()
-        self._pausing = False
+        self._pausing = self._state_due = self._failed = False
         self._step_began = 0.0
-        self._tokens = 0.0
-        self._step_seconds: list[float] = []
+        self._recorded = Recorded()
         self._recent_seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
-        self._training_losses: list[float] = []
-        self._evaluation_losses: list[float] = []
         self.total_steps = 0
+
+    def take_over(self, recorded: dict[str, Any]) -> None:
+        """Go on from what an earlier attempt recorded."""
+        self._recorded = Recorded(**recorded)
+        self._recent_seconds.extend(self._recorded.step_seconds)
+
+    def recorded(self) -> dict[str, Any]:
+        """What the next attempt takes over, as JSON."""
+        now = asdict(self._recorded)
+        now["step_seconds"] = [round(seconds, 6) for seconds in self._recorded.step_seconds]
+        return now | {"peak_memory_bytes": self._peak(), "duration_seconds": self._duration()}
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The data are counted: now the length of the run is known."""
         self.total_steps = state.max_steps
         self._checkpoint_steps = spread(self._plan.checkpoints, state.max_steps)
         self._evaluation_steps = spread(self._plan.evaluations, state.max_steps)
-        self._sink.progress(0, state.max_steps, 0.0, None)
-        self._sink.stage(f"Training for {state.max_steps} steps")
+        self._sink.progress(state.global_step, state.max_steps, state.epoch, None)
+        earlier = state.global_step > 0
+        self._sink.stage(f"Going on from step {state.global_step}" if earlier else f"Training for {state.max_steps} steps")
+        self._cadence.begin()
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """A step's first batch is about to run."""
@@ -69,7 +98,7 @@ class Recorder(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The weights moved."""
         control.should_evaluate = state.global_step in self._evaluation_steps
-        control.should_save = state.global_step in self._checkpoint_steps
+        control.should_save = self.is_checkpoint(state.global_step)
 
     def on_log(
         self,
@@ -83,15 +112,19 @@ class Recorder(TrainerCallback):
         if logs is None or "loss" not in logs:
             return
         # Not before: on a GPU the step only ends when its loss is read.
-        self._step_seconds.append(time.perf_counter() - self._step_began)
-        self._recent_seconds.append(self._step_seconds[-1])
-        self._training_losses.append(logs["loss"])
+        seconds = time.perf_counter() - self._step_began
+        self._recorded.step_seconds.append(seconds)
+        self._recent_seconds.append(seconds)
+        if self._recorded.first_training_loss is None:
+            self._recorded.first_training_loss = logs["loss"]
+        self._recorded.last_training_loss = logs["loss"]
         self._check_finite(args, state, {"training loss": logs["loss"], "gradient": logs["grad_norm"]})
         self._tell_step(state, logs)
         directive = self._cancel_if_told()
-        if directive == worker_service_pb2.DIRECTIVE_PAUSE and state.global_step < state.max_steps:
-            self._pausing = True
-            control.should_save = True
+        if state.global_step < state.max_steps:
+            self._pausing = directive == worker_service_pb2.DIRECTIVE_PAUSE and self._may_pause()
+            self._state_due = self._pausing or self._cadence.is_due(self._remaining(state))
+            control.should_save = control.should_save or self._state_due
 
     def on_evaluate(
         self,
@@ -106,40 +139,60 @@ class Recorder(TrainerCallback):
             return
         loss = metrics["eval_loss"]
         self._check_finite(args, state, {"validation loss": loss})
-        self._evaluation_losses.append(loss)
+        if self._recorded.first_evaluation_loss is None:
+            self._recorded.first_evaluation_loss = loss
+        self._recorded.last_evaluation_loss = loss
         self._sink.metrics(state.global_step, {"eval_loss": loss})
         self._sink.evaluated(state.global_step, loss)
-        first = self._evaluation_losses[0]
+        first = self._recorded.first_evaluation_loss
         self._sink.measured(job_pb2.JobFigures(first_evaluation_loss=first, last_evaluation_loss=loss))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """A checkpoint is stored."""
+        """What was due is stored."""
         if self._pausing:
             raise Stopped(worker_service_pb2.DIRECTIVE_PAUSE)
 
+    def is_checkpoint(self, step: int) -> bool:
+        """Whether a checkpoint was asked for at a step."""
+        return step in self._checkpoint_steps
+
+    def is_state_due(self) -> bool:
+        """Whether to store where training stands behind this step."""
+        return self._state_due
+
+    def state_stored(self, cost_s: float) -> None:
+        """A training state is stored; it took so long."""
+        self._cadence.tried(cost_s)
+        self._failed = self._state_due = False
+
+    def state_failed(self, cost_s: float) -> None:
+        """A training state could not be stored. A pause is tried again with the next one: it would lose all that was done."""
+        self._cadence.tried(cost_s)
+        self._failed, self._state_due, self._pausing = True, False, False
+
     def losses(self, step: int) -> Losses:
         """What was measured up to now."""
-        training, evaluation = self._training_losses, self._evaluation_losses
         return Losses(
             step=step,
             total_steps=self.total_steps,
-            first_training=training[0] if training else None,
-            last_training=training[-1] if training else None,
-            first_evaluation=evaluation[0] if evaluation else None,
-            last_evaluation=evaluation[-1] if evaluation else None,
+            first_training=self._recorded.first_training_loss,
+            last_training=self._recorded.last_training_loss,
+            first_evaluation=self._recorded.first_evaluation_loss,
+            last_evaluation=self._recorded.last_evaluation_loss,
         )
 
     def figures(self) -> job_pb2.JobFigures:
         """What the whole run measured; evaluations and saving count in none of the rates."""
         return job_pb2.JobFigures(
-            peak_memory_bytes=self._meter.peak(),
-            step_seconds=statistics.median(self._step_seconds),
-            tokens_per_second=self._tokens / sum(self._step_seconds),
+            peak_memory_bytes=self._peak(),
+            step_seconds=statistics.median(self._recorded.step_seconds),
+            tokens_per_second=self._recorded.tokens / sum(self._recorded.step_seconds),
+            duration_seconds=self._duration(),
         )
 
     def _tell_step(self, state: TrainerState, logs: dict[str, float]) -> None:
-        step, seconds = state.global_step, self._step_seconds[-1]
-        tokens, self._tokens = logs["num_tokens"] - self._tokens, logs["num_tokens"]
+        step, seconds = state.global_step, self._recorded.step_seconds[-1]
+        tokens, self._recorded.tokens = logs["num_tokens"] - self._recorded.tokens, logs["num_tokens"]
         values = {
             "train_loss": logs["loss"],
             "learning_rate": logs["learning_rate"],
@@ -149,8 +202,20 @@ class Recorder(TrainerCallback):
             "epoch": logs["epoch"],
         }
         self._sink.metrics(step, values)
-        remaining_s = statistics.median(self._recent_seconds) * (state.max_steps - step)
-        self._sink.progress(step, state.max_steps, logs["epoch"], remaining_s)
+        self._sink.progress(step, state.max_steps, logs["epoch"], self._remaining(state))
+
+    def _remaining(self, state: TrainerState) -> float:
+        """Seconds, from what the last steps took; no time is left of a run that has not finished a step."""
+        return statistics.median(self._recent_seconds or (0.0,)) * (state.max_steps - state.global_step)
+
+    def _may_pause(self) -> bool:
+        return not self._failed or self._cadence.is_past()
+
+    def _peak(self) -> int:
+        return max(self._recorded.peak_memory_bytes, self._meter.peak())
+
+    def _duration(self) -> float:
+        return self._recorded.duration_seconds + time.monotonic() - self._began
 
     def _check_finite(self, args: TrainingArguments, state: TrainerState, values: dict[str, float]) -> None:
         for what, value in values.items():

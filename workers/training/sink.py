@@ -36,7 +36,7 @@ class Sink(Protocol):
 
 
 class Stopped(Exception):
-    """The recipe stopped because it was told to: CANCEL saved nothing, PAUSE saved a checkpoint if a step was done."""
+    """The recipe stopped because it was told to: CANCEL stored nothing, PAUSE where training stood if a step was done."""
 
     def __init__(self, directive: worker_service_pb2.Directive) -> None:
         super().__init__(directive)

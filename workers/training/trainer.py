@@ -18,6 +18,7 @@ from workers.training.base import position_count
 from workers.training.recorder import Recorder
 from workers.training.rows import Row
 from workers.training.sink import Sink
+from workers.training.training_state import TrainingState
 
 TRAINING_PATH = "datasets.training_file_id"
 VALIDATION_PATH = "datasets.validation_file_id"
@@ -26,14 +27,34 @@ VALIDATION_PATH = "datasets.validation_file_id"
 class Trainer(SFTTrainer):
     """trl's trainer without two of its habits. What it computes is untouched."""
 
-    store_checkpoint: Callable[[int], None]
+    # Stores what is due behind a step.
+    save: Callable[[int], None]
+    _earlier: TrainingState
+
+    def go_on_from(self, earlier: TrainingState) -> None:
+        """Train on from where another trainer with the same arguments stood, as if it had never stopped."""
+        self._earlier = earlier
+        # The other one has done it.
+        self.args.eval_on_start = False
+        self.train(resume_from_checkpoint=str(earlier.folder))
 
     def _send_telemetry(self) -> None:
         """Nothing about a job leaves the machine."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """The library's own checkpoints hold pickles, and paths of this machine."""
-        self.store_checkpoint(self.state.global_step)
+        self.save(self.state.global_step)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self._earlier.restore_weights(self)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self._earlier.restore_optimizer(self)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Called behind the first batches, since drawing their order takes random numbers that were drawn before."""
+        self._earlier.restore_random()
 
 
 def make_trainer(
@@ -79,11 +100,12 @@ def _config(plan: TrainingPlan, model: PreTrainedModel, folder: Path, sink: Sink
 def _leave_room_to_fall(trainer: Trainer) -> None:
     """transformers divides a polynomial curve by the steps left after the warm-up, which may be none."""
     if trainer.args.lr_scheduler_type == "polynomial":
-        total_steps = _total_steps(trainer)
-        trainer.args.warmup_steps = min(trainer.args.get_warmup_steps(total_steps), total_steps - 1)
+        steps = total_steps(trainer)
+        trainer.args.warmup_steps = min(trainer.args.get_warmup_steps(steps), steps - 1)
 
 
-def _total_steps(trainer: Trainer) -> int:
+def total_steps(trainer: Trainer) -> int:
+    """Optimiser steps of the whole run."""
     arguments = trainer.args
     if arguments.max_steps > 0:
         return arguments.max_steps

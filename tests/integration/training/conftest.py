@@ -4,7 +4,7 @@ import gc
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tunesmith.worker.v1 import worker_service_pb2
 
 from services.chassis.knobs import resolve_defaults
 from workers.training.inputs import Inputs
+from workers.training.sink import Stopped
 from workers.training.supervised import run
 
 TEXTS = [
@@ -111,10 +112,15 @@ class RecordingSink:
         self.evaluations.append((step, loss))
 
     def add_artifacts(self, kind: artifact_pb2.ArtifactKind, name: str, step: int, folder: Path) -> None:
-        assert name not in self.sets
+        stored = self.artifacts_folder / name
+        if kind == artifact_pb2.ARTIFACT_KIND_TRAINING_STATE:
+            # A later one takes the earlier one's place.
+            shutil.rmtree(stored, ignore_errors=True)
+        else:
+            assert name not in self.sets
         self.sets[name] = (kind, step)
-        (self.artifacts_folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, self.artifacts_folder / name)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, stored)
 
     def measured(self, figures: job_pb2.JobFigures) -> None:
         self.figures.MergeFrom(figures)
@@ -152,6 +158,22 @@ class Job:
     def run(self) -> RecordingSink:
         run(self.assignment, self.inputs, self.sink)
         return self.sink
+
+    def stopped(self) -> RecordingSink:
+        """Run until it is told to stop."""
+        with pytest.raises(Stopped):
+            self.run()
+        return self.sink
+
+    def next_attempt(self, directives: dict[int, Any] | None = None) -> "Job":
+        """The same job on another folder, from where this attempt stood."""
+        folder = self.inputs.work_folder.parent / "next"
+        inputs = replace(
+            self.inputs,
+            work_folder=folder / "work",
+            training_state=self.sink.artifacts_folder / "training-state",
+        )
+        return Job(self.assignment, inputs, RecordingSink(folder / "stored", directives or {}))
 
 
 @pytest.fixture

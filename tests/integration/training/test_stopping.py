@@ -66,9 +66,13 @@ def test_a_job_stops_before_its_training_began(make_job: MakeJob) -> None:
 
 def test_a_paused_job_saves_where_it_stopped(make_job: MakeJob) -> None:
     sink = stopped(make_job("TEXT", directives={2: PAUSE}))
-    assert sink.sets == {"checkpoint-2": (artifact_pb2.ARTIFACT_KIND_CHECKPOINT, 2)}
-    assert (sink.artifacts_folder / "checkpoint-2" / "adapter_model.safetensors").exists()
+    assert sink.sets == {"training-state": (artifact_pb2.ARTIFACT_KIND_TRAINING_STATE, 2)}
     assert list(sink.points["train_loss"]) == [1, 2]
+
+
+def test_a_pause_at_a_checkpoint_stores_both(make_job: MakeJob) -> None:
+    sink = stopped(make_job("TEXT", {"schedule": {"checkpoints": 5}}, directives={2: PAUSE}))
+    assert list(sink.sets) == ["checkpoint-1", "checkpoint-2", "training-state"]
 
 
 def test_a_job_paused_at_its_last_step_is_done(make_job: MakeJob) -> None:

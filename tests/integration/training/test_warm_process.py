@@ -46,6 +46,18 @@ def test_an_equal_job_gets_equal_losses_whatever_ran_before(make_job: MakeJob) -
     assert again.evaluations == first.evaluations
 
 
+def test_an_8_bit_job_does_not_inherit_which_weights_another_kept_in_32_bits(make_job: MakeJob) -> None:
+    eight_bit = {"optimizations": {"enabled": ["OPTIMIZATION_FEATURE_OPTIMIZER_8BIT"]}}
+    # From this rank on the adapter's matrices are large enough for 8 bits.
+    adapter = eight_bit | {"method": {"lora_config": {"rank": 64}}}
+    first = make_job("TEXT", adapter).run()
+    # Its embeddings stay in 32 bits, and are the first in the optimiser.
+    make_job("TEXT", eight_bit, method="FULL").run()
+    again = make_job("TEXT", adapter).run()
+    assert again.losses() == first.losses()
+    assert again.points["gradient_norm"] == first.points["gradient_norm"]
+
+
 def test_nothing_is_held_after_a_run_or_while_its_exception_is(make_job: MakeJob) -> None:
     assert held() == []
     make_job("TEXT", method="FULL", evaluate=True).run()

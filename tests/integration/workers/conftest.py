@@ -38,6 +38,8 @@ class RunningAgent:
             # The actor gets it from the agent. With more threads than free cores they wait for each other, a hundred times longer
             # than they work.
             "OMP_NUM_THREADS": "1",
+            "TUNESMITH_TRAINING_STATE_SECONDS": "0.2",
+            "TUNESMITH_FAILPOINT_FOLDER": str(self.folder),
         }
         self._process = subprocess.Popen([sys.executable, "-m", "workers.agent"], env=environment, cwd=ROOT)
 
@@ -58,6 +60,10 @@ class RunningAgent:
 
     def pss_mib(self) -> float:
         return psutil.Process(self._process.pid).memory_full_info().pss / 1024**2
+
+    def die_at(self, failpoint: str) -> None:
+        """Have the process that comes to a failpoint next die there."""
+        (self.folder / failpoint).touch()
 
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)

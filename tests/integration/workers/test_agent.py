@@ -14,6 +14,7 @@ from tunesmith.pool.v1 import pool_pb2
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
+from services.chassis.ids import is_id
 from services.chassis.knobs import resolve_defaults
 from tests.fakes.worker_door import FakeJob
 from tests.integration.training.conftest import TEXTS, tiny_base  # noqa: F401 - a fixture
@@ -57,6 +58,11 @@ def make_job(agent: RunningAgent, tiny_base: Path) -> MakeJob:  # noqa: F811
     return make
 
 
+def loss_curve(job: FakeJob) -> dict[int, float]:
+    """By step; what a later attempt reported counts."""
+    return dict(job.points("train_loss"))
+
+
 def wait_for_step(agent: RunningAgent, job: FakeJob, step: int) -> None:
     agent.door.wait_for(lambda: any(done >= step for done, _ in job.points("train_loss")), TRAINING_S)
 
@@ -70,6 +76,8 @@ def wait_for_outcome(agent: RunningAgent, job: FakeJob) -> worker.Outcome:
 def test_the_pool_says_what_it_is_and_stays_small(agent: RunningAgent) -> None:
     pool = agent.door.pools[-1]
     assert pool.ready
+    assert len({pool.instance_id for pool in agent.door.pools}) == 1
+    assert is_id(pool.instance_id)
     assert list(pool.providers) == ["local"]
     assert pool.devices[0].kind == pool_pb2.DEVICE_KIND_CPU
     assert agent.pss_mib() < MAX_AGENT_MIB
@@ -130,6 +138,27 @@ def test_a_job_whose_actor_is_killed_is_given_back_and_runs_on_another(agent: Ru
     assert agent.actor().pid != killed.pid
 
 
+def test_an_attempt_goes_on_where_the_actor_that_died_stood(agent: RunningAgent, make_job: MakeJob) -> None:
+    whole = make_job(max_steps=120)
+    assert wait_for_outcome(agent, whole).WhichOneof("kind") == "succeeded"
+    agent.die_at("training_state.stored")
+    job = make_job(max_steps=120)
+    agent.door.wait_for(lambda: job.assignment.attempt == 2, TRAINING_S)
+    stood_at = job.assignment.training_state.step
+    assert wait_for_outcome(agent, job).WhichOneof("kind") == "succeeded"
+
+    assert 0 < stood_at < 120
+    assert f"Going on from step {stood_at}" in job.events(STAGE)
+    assert [step for step, _ in job.points("train_loss")].count(stood_at + 1) <= 2
+    assert loss_curve(job) == loss_curve(whole)
+    assert sorted(loss_curve(whole)) == list(range(1, 121))
+    assert dict(job.points("eval_loss")) == dict(whole.points("eval_loss"))
+    assert [step for step, _ in job.points("eval_loss")] == [0, 120]
+    assert job.artifacts["adapter"]["adapter_model.safetensors"] == whole.artifacts["adapter"]["adapter_model.safetensors"]
+    assert job.events(job_event_pb2.JOB_EVENT_TYPE_WARNING) == []
+    assert job.released == ["the training process died without a word: it was killed, ran out of memory or crashed"]
+
+
 def test_a_job_that_another_worker_took_ends_its_process_and_writes_nothing_more(agent: RunningAgent, make_job: MakeJob) -> None:
     job = make_job(max_steps=100_000, lease_seconds=3)
     wait_for_step(agent, job, 1)
@@ -153,6 +182,6 @@ def test_an_agent_that_is_told_to_stop_does_and_gives_its_job_back(agent: Runnin
     agent.terminate()
     assert agent.wait(5) == 0
     assert time.monotonic() - began < 5
-    assert job.released == ["the pool's agent was stopped"]
+    assert job.released == job.stopped_on_purpose == ["the pool's agent was stopped"]
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []

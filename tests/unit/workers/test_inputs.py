@@ -26,10 +26,11 @@ class Fetching:
     def __init__(self, server: FakeDoor, door: Door, home: Path) -> None:
         self.cache = Cache(home / "cache")
         self.chunks = 0
+        self.warnings: list[str] = []
         self._server, self._door, self._home = server, door, home
 
     def fetch(self, assignment: worker.Assignment) -> Inputs:
-        fetcher = Fetcher(self._door, assignment.lease, self.cache, self._count, lambda _: None)
+        fetcher = Fetcher(self._door, assignment.lease, self.cache, self._count, lambda _: None, self.warnings.append)
         work_folder = self._home / "work" / assignment.lease.job_id
         work_folder.mkdir(parents=True)
         return fetcher.fetch(assignment, work_folder)
@@ -118,10 +119,57 @@ def test_a_download_stops_when_the_job_does(server: FakeDoor, door: Door, tmp_pa
             raise Stopped(worker.DIRECTIVE_CANCEL)
 
     assignment = server.take(server.add_job(lora_assignment(), ROWS, **FILES))
-    fetcher = Fetcher(door, assignment.lease, Cache(tmp_path / "cache"), check, lambda _: None)
+    fetcher = Fetcher(door, assignment.lease, Cache(tmp_path / "cache"), check, lambda _: None, lambda _: None)
     with pytest.raises(Stopped):
         fetcher.fetch(assignment, tmp_path)
     assert len(seen) == 2
+
+
+STATE = {"state.json": b'{"format": 1}', "weights-00001.safetensors": b"w" * 2500}
+
+
+def test_a_first_attempt_has_no_earlier_one(server: FakeDoor, fetching: Fetching) -> None:
+    inputs = fetching.fetch(server.take(server.add_job(lora_assignment(), ROWS, **FILES)))
+    assert (inputs.training_state, fetching.warnings) == (None, [])
+
+
+def test_a_training_state_is_put_below_the_work_folder_only(server: FakeDoor, fetching: Fetching, tmp_path: Path) -> None:
+    job = server.add_job(lora_assignment(), ROWS, **FILES)
+    job.keep_state(40, STATE)
+    inputs = fetching.fetch(server.take(job))
+    assert inputs.training_state is not None
+    assert {path.name: path.read_bytes() for path in inputs.training_state.iterdir()} == STATE
+    assert inputs.training_state.is_relative_to(inputs.work_folder)
+    digests = {hashlib.sha256(content).hexdigest() for content in STATE.values()}
+    assert digests.isdisjoint(path.name for path in (tmp_path / "cache").rglob("*"))
+    assert fetching.warnings == []
+
+
+def test_a_training_state_that_broke_off_begins_again(server: FakeDoor, fetching: Fetching) -> None:
+    server.failures["ReadTrainingStateFile"] = [grpc.StatusCode.UNAVAILABLE]
+    job = server.add_job(lora_assignment(), ROWS, **FILES)
+    job.keep_state(40, STATE)
+    assert fetching.fetch(server.take(job)).training_state is not None
+    assert server.calls.count("ReadTrainingStateFile") == 3
+
+
+@pytest.mark.parametrize("harm", ["changed", "short", "refused", "led astray"])
+def test_a_damaged_training_state_is_no_reason_to_fail(server: FakeDoor, fetching: Fetching, tmp_path: Path, harm: str) -> None:
+    job = server.add_job(lora_assignment(), ROWS, **FILES)
+    job.keep_state(40, STATE)
+    if harm == "changed":
+        job.state_files["state.json"] = b"[]"
+    elif harm == "short":
+        job.state_files["weights-00001.safetensors"] = b"w" * 2499
+    elif harm == "refused":
+        server.failures["ReadTrainingStateFile"] = [grpc.StatusCode.DATA_LOSS]
+    else:
+        job.assignment.training_state.files[0].path = "../../evil"
+        job.state_files["../../evil"] = STATE["state.json"]
+    inputs = fetching.fetch(server.take(job))
+    assert inputs.training_state is None
+    assert fetching.warnings == ["Where the attempt before stood (step 40) is damaged, so this one starts over"]
+    assert not any(tmp_path.rglob("evil"))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_a_job_whose_actor_died_is_given_back_and_run_by_another(server: FakeDoo
     start(crew)
     wait_until(lambda: len(crew.hired) == 2 and bool(crew.hired[1].assignments))
     assert job.released == ["it fell over"]
+    assert job.stopped_on_purpose == []
     assert crew.hired[0].dismissed.is_set()
     assert crew.hired[1].assignments[0].attempt == 2
 
@@ -185,7 +186,7 @@ def test_an_agent_that_stops_gives_its_job_back(server: FakeDoor, start: Start) 
     running = start(crew)
     wait_until(lambda: bool(crew.hired) and bool(crew.hired[0].assignments))
     assert running.end() < 2
-    assert job.released == ["the pool's agent was stopped"]
+    assert job.released == job.stopped_on_purpose == ["the pool's agent was stopped"]
     assert crew.hired[0].dismissed.is_set()
 
 
