@@ -19,12 +19,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    or_,
     select,
     update,
 )
 from tunesmith.job.v1 import artifact_pb2
 from tunesmith.job.v1.artifact_pb2 import ArtifactKind
+from tunesmith.worker.v1 import worker_service_pb2 as door
 
+from services.chassis.database import clock_ms
 from services.chassis.errors import NotFound
 from services.chassis.idempotency import request_table
 from services.job.domain import LEASED, QUEUED, name_of
@@ -133,18 +137,81 @@ pools = Table(
 
 requests = request_table(metadata, "job")
 
+# Statements of every call are built once: building one takes longer than SQLite takes to run it.
+_FIND_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_UPDATE_JOB = update(jobs).where(jobs.c.id == bindparam("job_id"))
+_TAKE_REPORT = (
+    _UPDATE_JOB.where(
+        jobs.c.lease_epoch == bindparam("held_epoch"),
+        jobs.c.report_sequence == bindparam("sequence_before"),
+        or_(*(jobs.c.state == name_of(state) for state in LEASED)),
+    )
+    .values(report_sequence=jobs.c.report_sequence + 1, lease_expires_ms=clock_ms() + bindparam("lease_ms"))
+    .returning(jobs.c.state, jobs.c.attempt, jobs.c.pause_requested, jobs.c.measured)
+)
+_NUMBER_EVENTS = _UPDATE_JOB.values(
+    event_sequence=jobs.c.event_sequence + bindparam("added"), update_time_ms=clock_ms()
+).returning(jobs.c.event_sequence, jobs.c.state, jobs.c.attempt, jobs.c.update_time_ms)
+_ADD_EVENTS = events.insert().inline()
+_ADD_CHUNKS = metric_chunks.insert().inline()
+_EVENTS_AFTER = (
+    select(events)
+    .where(events.c.job_id == bindparam("job_id"), events.c.sequence > bindparam("after"))
+    .order_by(events.c.sequence)
+    .limit(bindparam("most"))
+)
+_CHUNKS_AFTER = (
+    select(metric_chunks)
+    .where(metric_chunks.c.job_id == bindparam("job_id"), metric_chunks.c.cursor > bindparam("after"))
+    .order_by(metric_chunks.c.cursor)
+)
+_CHUNKS_OF_KEY_AFTER = _CHUNKS_AFTER.where(metric_chunks.c.key == bindparam("of_key"))
+
 
 def find_job(connection: Connection, job_id: str) -> RowMapping:
     """One job's row. Raises NotFound."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    row = connection.execute(_FIND_JOB, {"job_id": job_id}).mappings().one_or_none()
     if row is None:
-        raise NotFound("job", job_id, "GET /v1/jobs lists them")
+        raise _no_such_job(job_id)
     return row
 
 
 def update_job(connection: Connection, job_id: str, **changes: Any) -> None:
     """Change columns of one job."""
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
+    connection.execute(_UPDATE_JOB, {"job_id": job_id, **changes})
+
+
+def take_report(
+    connection: Connection, lease: door.LeaseToken, sequence: int, lease_ms: int, **changes: Any
+) -> RowMapping | None:
+    """Count a report as its job's next one, put off the lease's expiry, and change columns.
+
+    Answers state, attempt, pause_requested and measured. None, and nothing is changed, if the lease is lost or another report is
+    the next one.
+    """
+    values = {"job_id": lease.job_id, "held_epoch": lease.epoch, "sequence_before": sequence - 1, "lease_ms": lease_ms}
+    return connection.execute(_TAKE_REPORT, values | changes).mappings().one_or_none()
+
+
+def number_events(connection: Connection, job_id: str, count: int) -> RowMapping:
+    """Set sequences apart for events to come; answers event_sequence, the last of them, and state, attempt, update_time_ms.
+
+    Raises NotFound.
+    """
+    row = connection.execute(_NUMBER_EVENTS, {"job_id": job_id, "added": count}).mappings().one_or_none()
+    if row is None:
+        raise _no_such_job(job_id)
+    return row
+
+
+def add_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Store numbered events."""
+    connection.execute(_ADD_EVENTS, rows)
+
+
+def add_chunks(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Store metric chunks; their cursors follow on those of the chunks before."""
+    connection.execute(_ADD_CHUNKS, rows)
 
 
 def oldest_queued(connection: Connection, providers: Sequence[str]) -> RowMapping | None:
@@ -171,16 +238,15 @@ def leased_by(connection: Connection, pool_id: str) -> Sequence[RowMapping]:
 
 def events_after(connection: Connection, job_id: str, sequence: int, limit: int) -> Sequence[RowMapping]:
     """A job's events after a sequence, in order."""
-    query = select(events).where(events.c.job_id == job_id, events.c.sequence > sequence).order_by(events.c.sequence)
-    return connection.execute(query.limit(limit)).mappings().all()
+    values = {"job_id": job_id, "after": sequence, "most": limit}
+    return connection.execute(_EVENTS_AFTER, values).mappings().all()
 
 
 def chunks_after(connection: Connection, job_id: str, cursor: int = 0, key: str = "") -> Sequence[RowMapping]:
     """A job's metric chunks after a cursor, in the order in which they were reported."""
-    query = select(metric_chunks).where(metric_chunks.c.job_id == job_id, metric_chunks.c.cursor > cursor)
-    if key:
-        query = query.where(metric_chunks.c.key == key)
-    return connection.execute(query.order_by(metric_chunks.c.cursor)).mappings().all()
+    query = _CHUNKS_OF_KEY_AFTER if key else _CHUNKS_AFTER
+    values = {"job_id": job_id, "after": cursor} | ({"of_key": key} if key else {})
+    return connection.execute(query, values).mappings().all()
 
 
 def artifact_set(connection: Connection, set_id: str) -> Sequence[RowMapping]:
@@ -206,3 +272,7 @@ def find_artifact(connection: Connection, artifact_id: str) -> RowMapping:
     if row is None:
         raise NotFound("artifact", artifact_id, "GET /v1/jobs/{id}/artifacts lists a job's")
     return row
+
+
+def _no_such_job(job_id: str) -> NotFound:
+    return NotFound("job", job_id, "GET /v1/jobs lists them")

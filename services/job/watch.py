@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from tunesmith.job.v1 import job_service_pb2
@@ -15,45 +16,87 @@ from services.job.changes import Changes, wait
 HEARTBEAT_S = 15.0
 # How often to look without being woken: another process may have written.
 POLL_S = 1.0
-# Wakes that come faster are answered together: a fast job must not cost each watcher a read a step.
+# Watchers look at multiples of this on the clock: wakes that come faster are answered together, and watchers look together.
 SETTLE_S = 0.05
 EVENTS_A_MESSAGE = 500
 
 
-async def watch_job(
-    database: Database, changes: Changes, request: job_service_pb2.WatchJobRequest, stopping: asyncio.Event
-) -> AsyncIterator[job_service_pb2.WatchJobResponse]:
-    """Stream a job's changes until it is over and everything was said. Raises NotFound."""
-    sequence, cursor = request.after_sequence, request.after_metric_cursor
-    last_sent = -HEARTBEAT_S
-    last_update = None
-    with changes.subscribe(request.id) as waiter:
-        while not stopping.is_set():
-            waiter.clear()
-            response, more = await database.read(lambda c, s=sequence, m=cursor: _since(c, request.id, s, m))  # type: ignore[misc]
-            news = response.events or response.metrics or response.job.update_time != last_update
-            if news or time.monotonic() - last_sent >= HEARTBEAT_S:
-                last_sent, last_update = time.monotonic(), response.job.update_time
-                yield response
-            sequence = response.events[-1].sequence if response.events else sequence
-            cursor = response.metric_cursor
-            if more:
-                continue
-            if response.job.state in domain.TERMINAL:
-                return
-            await wait(waiter, POLL_S)
-            await asyncio.sleep(SETTLE_S)
+@dataclass(frozen=True)
+class _Place:
+    """How far a watcher is."""
+
+    job_id: str
+    sequence: int
+    cursor: int
 
 
-def _since(connection: Connection, job_id: str, sequence: int, cursor: int) -> tuple[job_service_pb2.WatchJobResponse, bool]:
-    """What is new, as of one moment; tells whether events were left for a further message."""
-    job = convert.job(storage.find_job(connection, job_id))
-    events = storage.events_after(connection, job_id, sequence, EVENTS_A_MESSAGE)
-    chunks = storage.chunks_after(connection, job_id, cursor)
+@dataclass(frozen=True)
+class News:
+    """What lies after a place; `more` if events were left for a further message."""
+
+    response: job_service_pb2.WatchJobResponse
+    more: bool
+
+    def after(self, place: _Place) -> _Place:
+        events = self.response.events
+        return _Place(place.job_id, events[-1].sequence if events else place.sequence, self.response.metric_cursor)
+
+
+class Watches:
+    """The watchers of one server. Those who are at the same place share what is read and converted."""
+
+    def __init__(self, database: Database, changes: Changes) -> None:
+        self._database = database
+        self._changes = changes
+        self._looks: dict[_Place, asyncio.Task[News]] = {}
+
+    async def watch(
+        self, request: job_service_pb2.WatchJobRequest, stopping: asyncio.Event
+    ) -> AsyncIterator[job_service_pb2.WatchJobResponse]:
+        """Stream a job's changes until it is over and everything was said. Raises NotFound."""
+        place = _Place(request.id, request.after_sequence, request.after_metric_cursor)
+        last_sent = -HEARTBEAT_S
+        last_update = None
+        with self._changes.subscribe(request.id) as waiter:
+            while not stopping.is_set():
+                waiter.clear()
+                news = await self._look(place)
+                response = news.response
+                told = response.events or response.metrics or response.job.update_time != last_update
+                if told or time.monotonic() - last_sent >= HEARTBEAT_S:
+                    last_sent, last_update = time.monotonic(), response.job.update_time
+                    yield response
+                place = news.after(place)
+                if news.more:
+                    continue
+                if response.job.state in domain.TERMINAL:
+                    return
+                await wait(waiter, POLL_S)
+                await asyncio.sleep(SETTLE_S - time.monotonic() % SETTLE_S)
+
+    async def _look(self, place: _Place) -> News:
+        look = self._looks.get(place)
+        if look is None:
+            look = self._looks[place] = asyncio.create_task(self._read(place))
+        # One watcher's end must not end the others' look.
+        return await asyncio.shield(look)
+
+    async def _read(self, place: _Place) -> News:
+        # Whoever asks before the reading begins may share it: all that woke him is committed by then.
+        await asyncio.sleep(0)
+        del self._looks[place]
+        return await self._database.read(lambda connection: _news(connection, place))
+
+
+def _news(connection: Connection, place: _Place) -> News:
+    """What is new, as of one moment."""
+    job = convert.job(storage.find_job(connection, place.job_id))
+    events = storage.events_after(connection, place.job_id, place.sequence, EVENTS_A_MESSAGE)
+    chunks = storage.chunks_after(connection, place.job_id, place.cursor)
     response = job_service_pb2.WatchJobResponse(
         job=job,
         events=[convert.event(row) for row in events],
         metrics=convert.series(chunks),
-        metric_cursor=chunks[-1]["cursor"] if chunks else cursor,
+        metric_cursor=chunks[-1]["cursor"] if chunks else place.cursor,
     )
-    return response, len(events) == EVENTS_A_MESSAGE
+    return News(response, len(events) == EVENTS_A_MESSAGE)

@@ -25,7 +25,7 @@ from services.job.usecases.cancel import cancel_job
 from services.job.usecases.create import create_job
 from services.job.usecases.pause import pause_job, resume_job
 from services.job.usecases.write_artifacts import remove_forgotten
-from services.job.watch import watch_job
+from services.job.watch import Watches
 
 EVENT_PAGE_SIZE = 200
 
@@ -40,6 +40,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self._registry = registry
         self._store = store
         self._changes = changes
+        self._watches = Watches(database, changes)
         # Set when the server stops, so that watches end instead of holding it.
         self.stopping = asyncio.Event()
 
@@ -51,7 +52,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         return response
 
     async def GetJob(self, request: messages.GetJobRequest, context: grpc.aio.ServicerContext) -> messages.GetJobResponse:
-        row = await self._database.read(lambda connection: storage.find_job(connection, request.id))
+        row = await self._database.glance(lambda connection: storage.find_job(connection, request.id))
         return messages.GetJobResponse(job=convert.job(row))
 
     async def ListJobs(self, request: messages.ListJobsRequest, context: grpc.aio.ServicerContext) -> messages.ListJobsResponse:
@@ -95,7 +96,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def WatchJob(
         self, request: messages.WatchJobRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[messages.WatchJobResponse]:
-        async for response in watch_job(self._database, self._changes, request, self.stopping):
+        async for response in self._watches.watch(request, self.stopping):
             yield response
 
     async def ListJobEvents(

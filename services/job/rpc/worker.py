@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 from tunesmith.worker.v1 import worker_service_pb2 as door
 from tunesmith.worker.v1 import worker_service_pb2_grpc
 
-from services.chassis.database import Database, now_ms
+from services.chassis.database import Database
 from services.chassis.errors import NotFound
 from services.chassis.failpoints import failpoint
 from services.chassis.files import read_chunks
@@ -68,10 +68,12 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
 
     async def Report(self, request: door.ReportRequest, context: grpc.aio.ServicerContext) -> door.ReportResponse:
         def work(connection: Connection) -> door.Directive:
-            expires_ms = now_ms(connection) + round(self._lease_seconds * 1000)
-            return report.apply_report(connection, request, expires_ms)
+            directive = report.apply_report(connection, request, round(self._lease_seconds * 1000))
+            failpoint("report.before_commit")
+            return directive
 
         directive = await self._database.write(work)
+        failpoint("report.committed")
         self._changes.notify(request.lease.job_id)
         if request.HasField("outcome"):
             await remove_forgotten(self._database, self._store, request.lease.job_id)

@@ -11,35 +11,36 @@ from services.job import convert, domain, storage
 from services.job.usecases.cancel import end_cancelled
 from services.job.usecases.lease import directive, refuse_lost
 from services.job.usecases.pause import end_paused
-from services.job.usecases.transition import add_event, fail, move
+from services.job.usecases.transition import add_events, fail, move
 
 
-def apply_report(connection: Connection, request: door.ReportRequest, lease_expires_ms: int) -> door.Directive:
-    """Write down a report: figures, events, points and perhaps the end of the attempt.
+def apply_report(connection: Connection, request: door.ReportRequest, lease_ms: int) -> door.Directive:
+    """Write down a report: figures, events, points and perhaps the end of the attempt. The lease then lasts `lease_ms` longer.
 
     A report that was applied before changes nothing, also after the job's end, because its acknowledgement may have been lost.
     """
+    job_id = request.lease.job_id
+    row = storage.take_report(connection, request.lease, request.sequence, lease_ms, **_progress(request))
+    if row is None:
+        return _not_taken(connection, request)
+    if request.HasField("measured"):
+        storage.update_job(connection, job_id, measured=_measured(row, request))
+    _add_points(connection, row["attempt"], request)
+    if request.events:
+        add_events(connection, job_id, request.events)
+    if request.HasField("outcome"):
+        _end_attempt(connection, job_id, request.outcome)
+    return directive(row)
+
+
+def _not_taken(connection: Connection, request: door.ReportRequest) -> door.Directive:
+    """Answer a report that was applied before; raise for any other."""
     row = storage.find_job(connection, request.lease.job_id)
     if row["lease_epoch"] == request.lease.epoch and request.sequence <= row["report_sequence"]:
         return directive(row)
     refuse_lost(row, request.lease)
-    if request.sequence != row["report_sequence"] + 1:
-        text = f"report {request.sequence} came after report {row['report_sequence']}; send {row['report_sequence'] + 1} next"
-        raise InvalidArgument([("sequence", text)])
-    storage.update_job(
-        connection,
-        row["id"],
-        report_sequence=request.sequence,
-        lease_expires_ms=lease_expires_ms,
-        **_progress(request),
-        **_measured(row, request),
-    )
-    _add_points(connection, row, request)
-    for event in request.events:
-        add_event(connection, row["id"], event.type, event.message, event.detail)
-    if request.HasField("outcome"):
-        _end_attempt(connection, row["id"], request.outcome)
-    return directive(row)
+    text = f"report {request.sequence} came after report {row['report_sequence']}; send {row['report_sequence'] + 1} next"
+    raise InvalidArgument([("sequence", text)])
 
 
 def _progress(request: door.ReportRequest) -> dict[str, Any]:
@@ -55,28 +56,26 @@ def _progress(request: door.ReportRequest) -> dict[str, Any]:
     }
 
 
-def _measured(row: RowMapping, request: door.ReportRequest) -> dict[str, Any]:
-    if not request.HasField("measured"):
-        return {}
+def _measured(row: RowMapping, request: door.ReportRequest) -> bytes:
     figures = job_pb2.JobFigures.FromString(row["measured"] or b"")
     figures.MergeFrom(request.measured)
-    return {"measured": figures.SerializeToString()}
+    return figures.SerializeToString()
 
 
-def _add_points(connection: Connection, row: RowMapping, request: door.ReportRequest) -> None:
+def _add_points(connection: Connection, attempt: int, request: door.ReportRequest) -> None:
     if not request.metrics:
         return
     rows = [
         {
-            "job_id": row["id"],
+            "job_id": request.lease.job_id,
             "key": chunk.key,
-            "attempt": row["attempt"],
+            "attempt": attempt,
             "report_sequence": request.sequence,
             "chunk": chunk.SerializeToString(),
         }
         for chunk in request.metrics
     ]
-    connection.execute(storage.metric_chunks.insert(), rows)
+    storage.add_chunks(connection, rows)
 
 
 def _end_attempt(connection: Connection, job_id: str, outcome: door.Outcome) -> None:

@@ -1,35 +1,41 @@
 """A change of state, its event and its effects: always together, in one transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
 from google.rpc import status_pb2
 from sqlalchemy import Connection, RowMapping
 from tunesmith.job.v1 import job_event_pb2, job_pb2
 from tunesmith.job.v1.job_event_pb2 import JobEventType
+from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import now_ms
 from services.job import convert, domain, storage
 
 
-def add_event(connection: Connection, job_id: str, event_type: JobEventType, message: str, detail: Struct | None = None) -> None:
+def add_event(connection: Connection, job_id: str, event_type: JobEventType, message: str) -> None:
     """Append an event to a job, in the state the job has now."""
-    row = storage.find_job(connection, job_id)
-    sequence = row["event_sequence"] + 1
-    now = now_ms(connection)
-    connection.execute(
-        storage.events.insert().values(
-            job_id=job_id,
-            sequence=sequence,
-            type=JobEventType.Name(event_type),
-            message=message,
-            state=row["state"],
-            attempt=row["attempt"],
-            detail=detail.SerializeToString() if detail is not None and detail.fields else None,
-            create_time_ms=now,
-        )
-    )
-    storage.update_job(connection, job_id, event_sequence=sequence, update_time_ms=now)
+    add_events(connection, job_id, [door.ReportedEvent(type=event_type, message=message)])
+
+
+def add_events(connection: Connection, job_id: str, events: Sequence[door.ReportedEvent]) -> None:
+    """Append events to a job, in the state the job has now."""
+    numbered = storage.number_events(connection, job_id, len(events))
+    first = numbered["event_sequence"] - len(events) + 1
+    rows = [
+        {
+            "job_id": job_id,
+            "sequence": sequence,
+            "type": JobEventType.Name(event.type),
+            "message": event.message,
+            "state": numbered["state"],
+            "attempt": numbered["attempt"],
+            "detail": event.detail.SerializeToString() if event.detail.fields else None,
+            "create_time_ms": numbered["update_time_ms"],
+        }
+        for sequence, event in enumerate(events, first)
+    ]
+    storage.add_events(connection, rows)
 
 
 def move(
