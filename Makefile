@@ -5,8 +5,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 TYPESCRIPT := gateway/sdk/typescript
 PROTOS := $(shell find protos -name '*.proto')
+PEERS := $(patsubst bench/peers/requirements-%.txt,.build/peers/%/installed,$(wildcard bench/peers/requirements-*.txt))
 
-.PHONY: help setup protos up demo test test-unit test-integration bench lint format lock clean
+.PHONY: help setup protos up demo test test-unit test-integration test-chaos chaos bench peers lint format lock clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -21,7 +22,7 @@ up: setup ## Run the whole stack in the foreground; Ctrl-C ends it
 demo: setup ## Train a model before your eyes: MODEL=<hub name> DATASET=<file> for your own
 	$(BIN)/python -m starter.demo $(if $(MODEL),--model "$(MODEL)") $(if $(DATASET),--dataset "$(DATASET)")
 
-test: setup test-unit test-integration ## Every test
+test: setup test-unit test-integration test-chaos ## Every test
 
 test-unit: setup ## The fast ones: units and contracts, in Python and TypeScript
 	$(BIN)/pytest tests/unit tests/contract -n 2 --dist loadfile -q
@@ -30,8 +31,16 @@ test-unit: setup ## The fast ones: units and contracts, in Python and TypeScript
 test-integration: setup ## Real parts: Envoy, Ray, training
 	$(BIN)/pytest tests/integration -q
 
-bench: setup ## Measure this machine; the figures go to docs/benchmarks
-	$(BIN)/python -m bench.stack
+test-chaos: setup ## Two minutes of kills; CHAOS_SEED repeats a schedule
+	$(BIN)/pytest tests/chaos -q -s
+
+chaos: setup ## 100 jobs through ten minutes of kills; the figures go to docs/benchmarks
+	CHAOS_RECORD=1 CHAOS_SECONDS=$(or $(CHAOS_SECONDS),600) CHAOS_JOBS=$(or $(CHAOS_JOBS),100) $(BIN)/pytest tests/chaos -q -s
+
+bench: setup ## Measure this machine beside the peers, 20 minutes; BENCH=<name> for one, ROUNDS=<n>
+	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
+
+peers: $(PEERS) ## Install what `make bench` compares with, each in an environment of its own
 
 lint: setup ## Style, types, protos, imports
 	$(BIN)/ruff check .
@@ -69,4 +78,9 @@ clean: ## Remove what was installed and generated; the home (.tunesmith) stays
 	@touch $@
 
 .build/setup: .build/protos
+	@touch $@
+
+.build/peers/%/installed: bench/peers/requirements-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -1,16 +1,14 @@
-"""`python -m bench.stack`: how long `make up` takes, what it holds at idle, what an upload adds, and what SIGTERM leaves.
+"""How long `make up` takes, what it holds at idle, what an upload adds, and what SIGTERM leaves.
 
 Memory is PSS: a page that several processes share counts once in all. Peaks are the highest of samples taken ten times a second.
 """
 
-import argparse
 import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -20,7 +18,6 @@ from pathlib import Path
 
 import psutil
 
-from bench import record
 from supervisor.probes import free_port
 
 MIB = 1024**2
@@ -32,18 +29,7 @@ ROW = json.dumps({"text": "the quick brown fox jumps over the lazy dog " * 23}).
 PARTS = {"services": "services", "envoy": "gateway", "workers.agent": "agent", "ray::": "actor", "ray": "ray"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--upload-mib", type=int, default=1024)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tunesmith-bench-") as home:
-        figures = measure(Path(home), arguments.upload_mib)
-    for name, value in figures.items():
-        sys.stdout.write(f"{name:<44} {value}\n")
-    sys.stdout.write(f"written to {record.write('stack', figures)}\n")
-
-
-def measure(home: Path, upload_mib: int) -> dict[str, object]:
+def measure(home: Path, upload_mib: int) -> dict[str, float]:
     """Start a stack, measure it, end it."""
     port, worker_port = free_port("127.0.0.1"), free_port("127.0.0.1")
     environment = os.environ | {
@@ -56,12 +42,12 @@ def measure(home: Path, upload_mib: int) -> dict[str, object]:
     command = [sys.executable, "-m", "supervisor"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as supervisor:
         try:
-            figures: dict[str, object] = {"healthz_s": _wait(lambda: _get(f"{base}/healthz") is not None, begin)}
+            figures: dict[str, float] = {"healthy_s": _wait(lambda: _get(f"{base}/healthz") is not None, begin)}
             figures["pool_ready_s"] = _wait(lambda: b"POOL_STATE_READY" in (_get(f"{base}/v1/pools") or b""), begin)
             time.sleep(SETTLE_S)
             idle = _memory(supervisor.pid)
             figures["idle_pss_mib"] = _mib(sum(idle.values()))
-            figures |= {f"idle_pss_mib.{part}": _mib(value) for part, value in sorted(idle.items())}
+            figures |= {f"idle_pss_{part}_mib": _mib(value) for part, value in sorted(idle.items())}
             figures |= _upload(supervisor.pid, port, upload_mib, idle)
             family = psutil.Process(supervisor.pid).children(recursive=True)
         finally:
@@ -69,11 +55,11 @@ def measure(home: Path, upload_mib: int) -> dict[str, object]:
             supervisor.send_signal(signal.SIGTERM)
             supervisor.wait(STOP_TIMEOUT_S)
     figures["stop_s"] = round(time.monotonic() - stop, 2)
-    figures["processes_left"] = sum(process.is_running() for process in family)
+    figures["processes_left_count"] = sum(process.is_running() for process in family)
     return figures
 
 
-def _upload(root: int, port: int, size_mib: int, idle: dict[str, int]) -> dict[str, object]:
+def _upload(root: int, port: int, size_mib: int, idle: dict[str, int]) -> dict[str, float]:
     """Post a file of rows while memory is sampled."""
     peak: dict[str, int] = dict(idle)
     done = threading.Event()
@@ -97,7 +83,6 @@ def _upload(root: int, port: int, size_mib: int, idle: dict[str, int]) -> dict[s
     if response.status != 200 or int(answer["dataset"]["row_count"]) != size // len(ROW):
         raise RuntimeError(f"the upload failed: {answer}")
     return {
-        "upload_mib": size_mib,
         "upload_mib_per_s": round(size / MIB / seconds, 1),
         "upload_services_above_idle_mib": _mib(peak["services"] - idle["services"]),
         "upload_gateway_above_idle_mib": _mib(peak["gateway"] - idle["gateway"]),
@@ -144,7 +129,3 @@ def _get(url: str) -> bytes | None:
 
 def _mib(value: int) -> float:
     return round(value / MIB, 1)
-
-
-if __name__ == "__main__":
-    main()

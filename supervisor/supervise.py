@@ -18,8 +18,10 @@ from supervisor.signals import Inbox
 _STARTING_POLL_S = 0.2
 _STEADY_POLL_S = 2.0
 _MAX_BACKOFF_S = 30.0
-# After so long a part's earlier failures are forgotten.
-_STABLE_S = 60.0
+# A part that was ready for so long can start: that it ended since is no reason to wait before it starts again.
+STEADY_S = 2.0
+# How long a part may take to end that is of no use any more, because what it is bound to has ended.
+_BOUND_STOP_S = 1.0
 _SLOW_S = 30.0
 # So many failures in a row are no accident: show the person the reason.
 _TELLING_FAILURE = 5
@@ -40,10 +42,12 @@ class _State:
     part: Part
     child: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
+    ready_at: float = 0.0
     is_ready: bool = False
     was_ready: bool = False
     is_done: bool = False
     is_slow: bool = False
+    # How often in a row it ended before it was steady.
     failures: int = 0
     start_at: float = 0.0
 
@@ -51,11 +55,14 @@ class _State:
 class Supervisor:
     """Owns the parts' processes."""
 
-    def __init__(self, parts: Sequence[Part], home: Home, ledger: Ledger, first_backoff_s: float = 0.5) -> None:
+    def __init__(
+        self, parts: Sequence[Part], home: Home, ledger: Ledger, first_backoff_s: float = 0.5, steady_s: float = STEADY_S
+    ) -> None:
         self._states = {part.name: _State(part) for part in parts}
         self._home = home
         self._ledger = ledger
         self._first_backoff_s = first_backoff_s
+        self._steady_s = steady_s
 
     def run(self, inbox: Inbox) -> int:
         """Run the parts until a signal asks to stop; returns the exit code."""
@@ -63,9 +70,10 @@ class Supervisor:
         inbox.wait(0)
         try:
             while not inbox.stops and code == 0:
-                self._start_due()
-                self._probe()
                 code = self._notice_ends()
+                if code == 0:
+                    self._start_due()
+                self._probe()
                 self._record()
                 inbox.wait(self._poll_s() if code == 0 else 0)
         finally:
@@ -95,6 +103,7 @@ class Supervisor:
             news = state.part.probe()
             if news is not None:
                 state.is_ready = state.was_ready = True
+                state.ready_at = time.monotonic()
                 say(news or f"{state.part.name}: ready after {time.monotonic() - state.started_at:.1f} s")
             elif time.monotonic() - state.started_at > _SLOW_S and not state.is_slow:
                 state.is_slow = True
@@ -117,9 +126,8 @@ class Supervisor:
     def _plan_restart(self, state: _State, code: int) -> bool:
         """Say that a part has ended and when it starts again; False if there is no use in going on."""
         part, log = state.part, self._home.log(state.part.name)
-        if time.monotonic() - state.started_at > _STABLE_S:
-            state.failures = 0
-        state.failures += 1
+        was_steady = state.is_ready and time.monotonic() - state.ready_at > self._steady_s
+        state.failures = 0 if was_steady else state.failures + 1
         state.child, state.is_ready = None, False
         how = f"ended with code {code}" if code >= 0 else f"was ended by signal {-code}"
         if state.failures == _TELLING_FAILURE:
@@ -128,18 +136,21 @@ class Supervisor:
                 say(f"    {line[:_SHOWN_LINE_LENGTH]}")
             if part.is_vital and not state.was_ready:
                 return False
-        backoff = min(_MAX_BACKOFF_S, self._first_backoff_s * 2 ** (state.failures - 1))
-        state.start_at = time.monotonic() + backoff
-        say(f"{part.name}: {how}; starts again in {backoff:g} s (log {log})")
+        backoff_s = min(_MAX_BACKOFF_S, self._first_backoff_s * 2 ** (state.failures - 1)) if state.failures else 0.0
+        state.start_at = time.monotonic() + backoff_s
+        say(f"{part.name}: {how}; starts again {f'in {backoff_s:g} s' if backoff_s else 'at once'} (log {log})")
         self._restart_bound(part.name)
         return True
 
     def _restart_bound(self, name: str) -> None:
         for other in self._states.values():
-            if name in other.part.bound_to and other.child:
+            if name not in other.part.bound_to:
+                continue
+            if other.child:
                 say(f"{other.part.name}: starts again, because {name} does")
-                self._stop(other)
-                other.child, other.is_ready, other.start_at = None, False, 0.0
+                self._stop(other, min(other.part.stop_s, _BOUND_STOP_S))
+            # What it failed of may well have been the other's end.
+            other.child, other.is_ready, other.failures, other.start_at = None, False, 0, 0.0
 
     def _own_group(self, state: _State) -> list[psutil.Process]:
         """What a part that has ended left in its session, adopted by us since."""
@@ -149,15 +160,15 @@ class Supervisor:
     def _record(self) -> None:
         self._ledger.record(psutil.Process().children(recursive=True))
 
-    def _stop(self, state: _State) -> None:
+    def _stop(self, state: _State, patience_s: float) -> None:
         if state.child:
-            process.end(process.with_descendants(state.child.pid), state.part.stop_s, first=state.child.pid)
+            process.end(process.with_descendants(state.child.pid), patience_s, first=state.child.pid)
             state.child.wait()
 
     def _stop_all(self) -> None:
         say("stopping")
         for state in reversed(self._states.values()):
-            self._stop(state)
+            self._stop(state, state.part.stop_s)
         left = process.end(psutil.Process().children(recursive=True), 1.0)
         process.reap_adopted(())
         self._record()

@@ -4,6 +4,7 @@ It holds no Ray code, so a test can run it as it is. What passes between it and 
 classes would tie both to one version of the generated code.
 """
 
+import gc
 import os
 import shutil
 import time
@@ -24,13 +25,18 @@ from workers import devices
 from workers.cache import Cache
 from workers.door import Door, LeaseLost
 from workers.inputs import Fetcher
+from workers.own_thread import in_own_thread
 from workers.report import Reporter
 from workers.training.inputs import Inputs
 from workers.training.sink import Sink, Stopped, obey
+from workers.trim import trim
 
 # What the process ends with when its attempt is no longer its own, so that nothing of it can write any more.
 ABANDONED_EXIT_CODE = 75
 OMP_VARIABLE = "OMP_NUM_THREADS"
+# How many compiled kernels oneDNN keeps for the process, at about a quarter of a MiB each. Its own default is 1,024; what
+# counts while a job runs is torch's cache in front of it, which goes with the job's thread.
+PRIMITIVES_VARIABLE, MAX_PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256"
 
 log = structlog.get_logger()
 
@@ -42,7 +48,7 @@ RecipeKey = tuple[str, method_pb2.TrainingMethod, method_pb2.TrainingObjective]
 def _supervised(assignment: worker.Assignment, inputs: Inputs, sink: Sink) -> None:
     from workers.training import supervised
 
-    supervised.run(assignment, inputs, sink)
+    in_own_thread(lambda: supervised.run(assignment, inputs, sink))
 
 
 RECIPES: dict[RecipeKey, Recipe] = {
@@ -56,7 +62,7 @@ class TrainingActor:
     """Runs attempts, one at a time.
 
     `omp_num_threads` is the agent's own OMP_NUM_THREADS, None if it has none; where training stands is stored about every
-    `training_state_seconds`.
+    `training_state_seconds`; inputs that no job uses are kept up to `cache_max_bytes`.
     """
 
     def __init__(
@@ -67,26 +73,34 @@ class TrainingActor:
         log_level: str,
         omp_num_threads: str | None,
         training_state_seconds: float,
+        cache_max_bytes: int,
         recipes: Mapping[RecipeKey, Recipe] | None = None,
         exit_process: Callable[[int], None] = os._exit,
     ) -> None:
         configure_logging("actor", log_level)
         use_threads_of_a_plain_script(omp_num_threads)
+        os.environ.setdefault(PRIMITIVES_VARIABLE, MAX_PRIMITIVES)
         self._door = Door(address, clock=time.monotonic)
         self._pool_id = pool_id
         self._training_state_seconds = training_state_seconds
         self._recipes = RECIPES if recipes is None else recipes
         self._exit_process = exit_process
-        self._cache = Cache(Path(home) / "cache")
+        self._cache = Cache(Path(home) / "cache", cache_max_bytes)
         self._work_root = Path(home) / "work"
         self._clear_leftovers()
 
     def warm(self) -> tuple[list[bytes], float, int]:
-        """Load what training needs; returns the machine's devices, the seconds it took, and the bytes that are held now."""
+        """Load what training needs and try it; returns the devices, the seconds it took, and the bytes that are held now."""
         began = time.monotonic()
-        from workers.training import supervised  # noqa: F401 - loads torch, transformers, peft and trl
-        from workers.training.gpus import gpus
-
+        # Loading leaves no garbage worth the half second that looking for it takes, each time somebody looks.
+        gc.disable()
+        try:
+            from workers.training import supervised  # noqa: F401 - loads torch, transformers, peft and trl
+            from workers.training.gpus import gpus
+        finally:
+            gc.freeze()
+            gc.enable()
+        self._warm_up()
         measured = [devices.cpu(), *gpus()]
         return [device.SerializeToString() for device in measured], time.monotonic() - began, self.held_bytes()
 
@@ -112,14 +126,32 @@ class TrainingActor:
         finally:
             # Before the outcome is told: who hears that a job is over finds nothing of it left.
             shutil.rmtree(work_folder, ignore_errors=True)
+            self._cache.end_use()
         outcome = reporter.close(outcome)
         log.info("attempt_ended", job=assignment.lease.job_id, outcome=outcome.WhichOneof("kind"))
         return outcome.SerializeToString()
 
     def held_bytes(self) -> int:
         """The memory that this process alone accounts for."""
+        # The end of a job's thread, and of those that computed for it, has set memory free since the job gave its own back.
+        trim()
         memory = psutil.Process().memory_full_info()
         return getattr(memory, "pss", memory.uss)
+
+    def _warm_up(self) -> None:
+        from workers.training.memory import settle
+        from workers.training.warm_up import warm_up
+
+        folder = self._work_root / "warm-up"
+        folder.mkdir()
+        try:
+            in_own_thread(lambda: warm_up(folder))
+        except Exception:
+            # A job may train all the same; if not, it says why.
+            log.exception("warm_up_failed")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        settle()
 
     def _attempt(self, assignment: worker.Assignment, reporter: Reporter, work_folder: Path) -> worker.Outcome:
         try:
@@ -127,7 +159,11 @@ class TrainingActor:
             reporter.stage("Fetching the inputs")
             lease = reporter.lease
             fetcher = Fetcher(self._door, lease.token, self._cache, lambda: obey(reporter), lease.pause_work, reporter.warning)
-            inputs = replace(fetcher.fetch(assignment, work_folder), training_state_seconds=self._training_state_seconds)
+            inputs = replace(
+                fetcher.fetch(assignment, work_folder),
+                training_state_seconds=self._training_state_seconds,
+                tokenised_folder=self._cache.tokenised,
+            )
             recipe(assignment, inputs, reporter)
         except Stopped as stopped:
             return _stopped(stopped)

@@ -44,8 +44,7 @@ def main() -> int:
     except AgentRunning as error:
         log.error("agent_refused", message=str(error))
         return 1
-    home = str(settings.home)
-    cluster = Cluster(home, settings.worker_address, pool_id, settings.log_level, settings.training_state_seconds)
+    cluster = Cluster(settings, pool_id)
     cluster.connect()
     log.info("agent_started", pool=pool_id, door=settings.worker_address)
     pool = worker.RegisterPoolRequest(

@@ -27,8 +27,8 @@ log = structlog.get_logger()
 class Cache:
     """A folder of files named by their SHA-256. A file is there whole or not at all.
 
-    With `max_bytes`, what was used longest ago makes room for what is new; what the running attempt uses stays, even if that alone
-    is more.
+    With `max_bytes`, what was used longest ago makes room for what is new; what the running attempt uses stays, even if that
+    alone is more.
     """
 
     def __init__(self, folder: Path, max_bytes: int | None = None) -> None:

@@ -9,6 +9,7 @@ import structlog
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayError, RayTaskError
 from tunesmith.pool.v1 import pool_pb2
 
+from services.chassis.settings import Settings
 from workers.actor import OMP_VARIABLE
 from workers.crew import ActorLost, ClusterLost, Warm
 
@@ -16,9 +17,11 @@ NAMESPACE = "tunesmith"
 PING_TIMEOUT_S = 30.0
 # Nothing here goes through Ray's object store; left to itself it takes 30 % of the memory.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
-# What a Ray of this machine's own is told: no news to its makers, and no process for each core before there is work for one.
+# What a Ray of this machine's own is told: no news to its makers, no process for each core before there is work for one, and for
+# a job as much of the processor as a script gets.
 OWN_RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",
 }
@@ -104,8 +107,16 @@ class RayActor:
 class Cluster:
     """A connection to Ray, and the training actors in it."""
 
-    def __init__(self, home: str, address: str, pool_id: str, log_level: str, training_state_seconds: float) -> None:
-        self._arguments = (home, address, pool_id, log_level, os.environ.get(OMP_VARIABLE), training_state_seconds)
+    def __init__(self, settings: Settings, pool_id: str) -> None:
+        self._arguments = (
+            str(settings.home),
+            settings.worker_address,
+            pool_id,
+            settings.log_level,
+            os.environ.get(OMP_VARIABLE),
+            settings.training_state_seconds,
+            settings.cache_max_bytes,
+        )
 
     def connect(self) -> None:
         """Join the cluster that RAY_ADDRESS names, or start one of this machine's own."""

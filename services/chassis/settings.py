@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30, gt=0)
     # How often a running job stores where its training stands; a crash loses about so much of it.
     training_state_seconds: float = Field(default=60, gt=0)
+    # What a worker keeps of inputs that no job uses now.
+    cache_max_bytes: int = Field(default=50 * GIB, gt=0)
     log_level: str = "INFO"
 
     @field_validator("allowed_hosts", "allowed_origins", "import_roots", mode="before")

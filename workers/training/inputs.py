@@ -20,3 +20,5 @@ class Inputs:
     training_state: Path | None = None
     # How often to store where training stands.
     training_state_seconds: float = 60.0
+    # Where tokenised rows are kept for other jobs; None to keep none.
+    tokenised_folder: Path | None = None

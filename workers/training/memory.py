@@ -1,12 +1,12 @@
 """How much memory a run holds, and giving it back."""
 
-import ctypes
 import gc
-import sys
 from pathlib import Path
 
 import psutil
 import torch
+
+from workers.trim import trim
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
@@ -51,11 +51,13 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    if sys.platform == "linux":
-        # glibc keeps freed memory for itself: without this, a later run's memory would seem smaller by it.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    trim()
+
+
+def settle() -> None:
+    """Take all that is loaded now for permanent: looking through it for garbage takes half a second each time."""
+    release()
+    gc.freeze()
 
 
 def _reset_kernel_peak() -> bool:

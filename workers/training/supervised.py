@@ -32,6 +32,7 @@ from workers.training.recorder import Recorder
 from workers.training.rows import Row, read_rows
 from workers.training.saving import save_weights
 from workers.training.sink import Sink, obey
+from workers.training.tokenised import TokenisedRows
 from workers.training.trainer import TRAINING_PATH, VALIDATION_PATH, Trainer, make_trainer, total_steps
 from workers.training.training_state import Facts, TrainingState, Unusable, facts_of, write
 
@@ -73,7 +74,8 @@ def _run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
         check_chat_template(tokenizer, assistant_only=the_plan.sft["assistant_only_loss"])
     training, validation = _rows(assignment, inputs, the_plan)
     folder = inputs.work_folder / "trainer"
-    trainer = make_trainer(the_plan, model, tokenizer, training, validation, folder, recorder, sink)
+    tokenised = TokenisedRows(inputs.tokenised_folder, assignment)
+    trainer = make_trainer(the_plan, model, tokenizer, training, validation, tokenised, folder, recorder, sink)
     obey(sink)
 
     facts = facts_of(assignment, total_steps(trainer))

@@ -13,7 +13,8 @@ import structlog
 import uuid_utils
 from datasets import Dataset
 from trl import SFTConfig
-from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
+from tunesmith.registry.v1 import dataset_pb2
+from tunesmith.worker.v1 import worker_service_pb2
 
 from workers.training import rows
 
@@ -42,19 +43,23 @@ log = structlog.get_logger()
 class TokenisedRows:
     """Keeps what trl makes of one dataset with one tokenizer, as an Arrow file.
 
-    A file's name is the SHA-256 of everything that the result depends on, so one that is found is the result.
+    A file's name is the SHA-256 of everything that the result depends on, so one that is found is the result. Nothing is kept
+    without a folder.
     """
 
-    def __init__(self, folder: Path, model: base_model_pb2.BaseModel) -> None:
+    def __init__(self, folder: Path | None, assignment: worker_service_pb2.Assignment) -> None:
         self._folder = folder
+        # As trl names them.
+        self._datasets = {"train": assignment.training_dataset, "eval": assignment.validation_dataset}
         # A tokenizer may be made from any of them but the weights. A hub model has none that would pin it down.
-        self._files = sorted((file.path, file.sha256) for file in model.files if not file.path.endswith(_WEIGHTS))
+        files = assignment.base_model.files
+        self._files = sorted((file.path, file.sha256) for file in files if not file.path.endswith(_WEIGHTS))
 
-    def prepared(self, dataset: dataset_pb2.Dataset, arguments: SFTConfig, prepare: Callable[[], Any]) -> Any:
+    def prepared(self, name: str, arguments: SFTConfig, prepare: Callable[[], Any]) -> Any:
         """The rows as trl's trainer reads them: from the disk, or prepared now and kept."""
-        if not self._files:
+        if self._folder is None or not self._files:
             return prepare()
-        path = self._folder / f"{self._key(dataset, arguments)}.arrow"
+        path = self._folder / f"{self._key(self._datasets[name], arguments)}.arrow"
         found = _read(path)
         if found is not None:
             return found
@@ -68,6 +73,7 @@ class TokenisedRows:
             "converter": hashlib.sha256(Path(rows.__file__).read_bytes()).hexdigest(),
             "files": self._files,
             "arguments": {name: getattr(arguments, name) for name in ARGUMENTS},
+            "order": arguments.seed if arguments.shuffle_dataset else None,
             "libraries": {name: version(name) for name in _LIBRARIES},
         }
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()

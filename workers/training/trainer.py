@@ -18,6 +18,7 @@ from workers.training.base import position_count
 from workers.training.recorder import Recorder
 from workers.training.rows import Row
 from workers.training.sink import Sink
+from workers.training.tokenised import TokenisedRows
 from workers.training.training_state import TrainingState
 
 TRAINING_PATH = "datasets.training_file_id"
@@ -25,11 +26,16 @@ VALIDATION_PATH = "datasets.validation_file_id"
 
 
 class Trainer(SFTTrainer):
-    """trl's trainer without two of its habits. What it computes is untouched."""
+    """trl's trainer without three of its habits. What it computes is untouched."""
 
     # Stores what is due behind a step.
     save: Callable[[int], None]
     _earlier: TrainingState
+
+    def __init__(self, tokenised: TokenisedRows, **arguments: Any) -> None:
+        # The rows are prepared while the trainer is made.
+        self._tokenised = tokenised
+        super().__init__(**arguments)
 
     def go_on_from(self, earlier: TrainingState) -> None:
         """Train on from where another trainer with the same arguments stood, as if it had never stopped."""
@@ -40,6 +46,15 @@ class Trainer(SFTTrainer):
 
     def _send_telemetry(self) -> None:
         """Nothing about a job leaves the machine."""
+
+    def _prepare_dataset(
+        self, dataset: Any, processing_class: Any, args: Any, packing: bool, formatting_func: Any, dataset_name: str
+    ) -> Any:
+        """What an earlier job tokenised is not tokenised again."""
+        prepare = super()._prepare_dataset
+        return self._tokenised.prepared(
+            dataset_name, args, lambda: prepare(dataset, processing_class, args, packing, formatting_func, dataset_name)
+        )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """The library's own checkpoints hold pickles, and paths of this machine."""
@@ -63,6 +78,7 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerBase,
     training: list[Row],
     validation: list[Row] | None,
+    tokenised: TokenisedRows,
     folder: Path,
     recorder: Recorder,
     sink: Sink,
@@ -70,6 +86,7 @@ def make_trainer(
     """A trainer with its data tokenised; it writes below `folder` only. Raises InvalidArgument if no row is left to train on."""
     arguments = _config(plan, model, folder, sink)
     trainer = Trainer(
+        tokenised,
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list(training),

@@ -17,6 +17,8 @@ from supervisor.parts import Part
 from supervisor.signals import inbox
 from supervisor.supervise import Supervisor
 
+STEADY_S = 0.5
+
 
 def stand_in(home: Home, name: str, program: str, **fields: Any) -> Part:
     ready = home.run / f"{name}.ready"
@@ -36,7 +38,7 @@ def main() -> int:
     with inbox() as signals:
         process.end(ledger.left_over(), 5)
         process.adopt_orphans()
-        return Supervisor(parts, home, ledger, first_backoff_s=0.05).run(signals)
+        return Supervisor(parts, home, ledger, first_backoff_s=0.05, steady_s=STEADY_S).run(signals)
 
 
 if __name__ == "__main__":

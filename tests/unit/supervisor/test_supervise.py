@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.unit.supervisor.conftest import STUBBORN, WELL_BEHAVED, Run, is_alive, wait_for
+from tests.unit.supervisor.run_parts import STEADY_S
 
 Start = Callable[..., Run]
 
@@ -53,6 +54,32 @@ def test_a_part_that_dies_starts_again(run_parts: Start) -> None:
     assert run.lines("started") == ["a", "a"]
     assert run.pid("a") != first
     assert "a: was ended by signal 9; starts again in 0.05 s" in run.said()
+
+
+def test_a_part_that_was_up_for_a_while_starts_again_at_once_however_often_it_dies(run_parts: Start) -> None:
+    run = run_parts(part("a"))
+    for times in range(1, 4):
+        run.wait_until_said("a is up", times=times)
+        pid = run.pid("a")
+        time.sleep(2 * STEADY_S)
+        os.kill(pid, signal.SIGKILL)
+        run.wait_until_said("a: was ended by signal 9; starts again at once", times=times)
+    run.wait_until_said("a is up", times=4)
+    assert "in a row" not in run.said()
+
+
+def test_a_part_that_ends_as_soon_as_it_is_up_waits_longer_each_time(run_parts: Start) -> None:
+    brief = WELL_BEHAVED.replace("while True: signal.pause()", "import time; time.sleep(0.1); sys.exit(3)")
+    run = run_parts(part("brief", brief))
+    for backoff_s in ("0.05", "0.1", "0.2", "0.4"):
+        run.wait_until_said(f"brief: ended with code 3; starts again in {backoff_s} s")
+
+
+def test_what_a_part_failed_of_is_forgotten_when_the_one_it_is_bound_to_starts_again(run_parts: Start) -> None:
+    run = run_parts(part("head"), part("agent", "raise SystemExit(3)", after=["head"], bound_to=["head"]))
+    run.wait_until_said("agent: ended with code 3; starts again in 0.4 s")
+    os.kill(run.pid("head"), signal.SIGKILL)
+    run.wait_until_said("agent: ended with code 3; starts again in 0.05 s", times=2)
 
 
 def test_a_part_starts_again_with_the_one_it_is_bound_to(run_parts: Start) -> None:

@@ -36,7 +36,7 @@ class Stage:
         self.exits: list[int] = []
 
     def actor(self, recipe: Recipe) -> TrainingActor:
-        return TrainingActor(str(self.home), self.server.address, "pool", "INFO", None, 60.0, {KEY: recipe}, self._exit)
+        return TrainingActor(str(self.home), self.server.address, "pool", "INFO", None, 60.0, 2**30, {KEY: recipe}, self._exit)
 
     def run(self, recipe: Recipe, change: Callable[[FakeJob], None] = lambda _: None) -> tuple[FakeJob, worker.Outcome]:
         job = self.server.add_job(lora_assignment(lease_seconds=0.6), ROWS, **FILES)

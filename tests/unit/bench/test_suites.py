@@ -1,0 +1,44 @@
+"""What the suites say of themselves, without measuring."""
+
+import importlib.metadata
+import re
+
+import pytest
+
+from bench.figures import Bar
+from bench.suites import SUITES
+
+UNITS = re.compile(r"_(s|ms|us|per_s|mib|count|ratio)$")
+# Issue 3's bars, written a second time so that none moves unseen.
+BARS = {
+    "tunesmith.get_job_c1_p50_ms": [Bar(at_most=2.0)],
+    "tunesmith.get_job_json_c1_p50_ms": [Bar(at_most=2.0)],
+    "tunesmith.get_job_c32_calls_per_s": [Bar(at_least=1000)],
+    "tunesmith.page_p50_ms": [Bar(at_most=10.0)],
+    "tunesmith.batch_c8_points_per_s": [Bar(at_least=150_000)],
+    "tunesmith.point_c8_calls_per_s": [Bar(at_least=1500)],
+    "tunesmith.batch_c8_points_per_s / tunesmith_empty.batch_c8_points_per_s": [Bar(at_least=0.8, at_most=1.2)],
+    "tunesmith.batch_c1_points_per_s / tunesmith_empty.batch_c1_points_per_s": [Bar(at_least=0.8, at_most=1.2)],
+    "tunesmith.point_c8_calls_per_s / tunesmith_empty.point_c8_calls_per_s": [Bar(at_least=0.8, at_most=1.2)],
+    "tunesmith_warm.first_step_s": [Bar(at_most=1.5)],
+    "tunesmith_cold.first_step_s / trl_script.first_step_s": [Bar(at_most=1.0)],
+    "tunesmith.training_s / trl_script.training_s": [Bar(at_most=1.03), Bar(at_most=1.05, of_worse_end=True)],
+}
+FIGURES = [figure for suite in SUITES.values() for figure in suite.figures]
+
+
+def test_the_bars_are_those_of_the_issue() -> None:
+    found = {" / ".join([figure.value, *figure.beside]): [*figure.bars] for figure in FIGURES if figure.bars}
+    assert found == BARS
+
+
+def test_every_figure_is_of_values_that_end_in_their_unit() -> None:
+    assert len(FIGURES) >= 40
+    assert [name for figure in FIGURES for name in (figure.value, *figure.beside) if not UNITS.search(name)] == []
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_titles_are_told_apart_and_versions_are_known(name: str) -> None:
+    titles = [figure.title for figure in SUITES[name].figures]
+    assert len(titles) == len(set(titles)) >= 5
+    assert all(importlib.metadata.version(each) for each in SUITES[name].distributions)
