@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -19,14 +20,12 @@ LOG_COLUMNS = 160
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
-    if arguments.rounds < 1:
-        sys.exit("--rounds needs at least 1")
+    arguments = parse()
     rounds = QUICK_ROUNDS if arguments.quick else arguments.rounds
     console, setting = Console(width=None if sys.stdout.isatty() else LOG_COLUMNS), record.Setting.of_now()
     folder = record.folder_for(rounds, arguments.quick)
     broken: list[str] = []
-    for name in arguments.names or SUITES:
+    for name in arguments.names:
         try:
             _measure(SUITES[name], rounds, arguments.quick, setting, console)
         except Exception:
@@ -38,13 +37,21 @@ def main() -> None:
         sys.exit(f"not measured: {', '.join(broken)}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line. Exits with what to write instead if it can't be followed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition(": ")[2])
     about = "; ".join(f"{name}: {suite.title}" for name, suite in SUITES.items())
-    parser.add_argument("names", nargs="*", choices=[*SUITES], metavar="name", help=f"which, all by default. {about}")
+    # Without `choices`: argparse takes the empty list of no names for a wrong one.
+    parser.add_argument("names", nargs="*", metavar="name", help=f"which, all by default. {about}")
     parser.add_argument("--rounds", type=int, default=record.PUBLISHED_ROUNDS, help="fewer than %(default)s are a trial")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that everything works")
-    return parser
+    arguments = parser.parse_args(words)
+    arguments.names = arguments.names or [*SUITES]
+    if unknown := [name for name in arguments.names if name not in SUITES]:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(SUITES)}")
+    if arguments.rounds < 1:
+        parser.error("--rounds needs at least 1")
+    return arguments
 
 
 def _measure(suite: Suite, rounds: int, quick: bool, setting: record.Setting, console: Console) -> None:
