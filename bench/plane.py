@@ -18,12 +18,12 @@ from tunesmith.job.v1.job_service_pb2_grpc import JobServiceStub
 from tunesmith.worker.v1 import worker_service_pb2 as door
 from tunesmith.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 
+from bench.record import ROOT
 from services.chassis.settings import Settings
 from starter import pico
 from supervisor import envoy
 from supervisor.probes import free_port, is_healthy
 
-ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 POOL_ID = "bench"
 START_TIMEOUT_S = 60.0
@@ -34,10 +34,9 @@ ROWS = b'{"prompt": "What is two and two?", "completion": "Four."}\n' * 20
 
 
 class Plane:
-    """Services and gateway for the length of a measurement; `tree` is the checkout whose services are run."""
+    """Services and gateway for the length of a measurement."""
 
-    def __init__(self, tree: Path = ROOT) -> None:
-        self._tree = tree
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tsb-")
         home = Path(self._folder.name)
         self._settings = Settings(
@@ -67,7 +66,7 @@ class Plane:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TUNESMITH_")}
         log = (settings.home / "services.log").open("wb")
         self.services = subprocess.Popen(
-            [sys.executable, "-m", "services"], cwd=self._tree, env=inherited | own, stdout=log, stderr=log
+            [sys.executable, "-m", "services"], cwd=ROOT, env=inherited | own, stdout=log, stderr=log
         )
         configuration = envoy.write_configuration(settings, settings.home)
         self.gateway = subprocess.Popen(envoy.command(configuration), stdout=log, stderr=log)

@@ -3,7 +3,8 @@
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from bench.record import ROOT
+
 FOLDER = ROOT / ".build" / "peers"
 MAKE_PEERS = "`make peers` installs it"
 

@@ -54,7 +54,7 @@ def _tunesmith(plane: Plane, job_ids: list[str], seconds: float) -> dict[str, fl
         **_named("get_job_c1", control_plane.get_job(plane, job_ids, 1, seconds)),
         **_named("get_job_c32", control_plane.get_job(plane, job_ids, IN_FLIGHT, seconds)),
         **_named("get_job_json_c1", control_plane.get_job(plane, job_ids, 1, seconds, as_json=True)),
-        **_named("page", control_plane.list_jobs(plane, seconds=seconds)),
+        **_named("page", control_plane.list_jobs(plane, seconds)),
         **_reports(plane, seconds),
     }
 
