@@ -10,6 +10,7 @@ import pytest
 
 from supervisor.home import open_home
 from supervisor.lock import HomeTakenError, held
+from supervisor.probes import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,7 +52,9 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", ["TUNESMITH_PORT", "TUNESMITH_WORKER_PORT"])
 def test_a_taken_port_names_its_setting(tmp_path: Path, taken_port: int, setting: str) -> None:
-    refused = run(tmp_path, **{setting: str(taken_port)})
+    # The defaults may be taken too, by a stack of whoever runs the tests.
+    free = {"TUNESMITH_PORT": str(free_port("127.0.0.1")), "TUNESMITH_WORKER_PORT": str(free_port("127.0.0.1"))}
+    refused = run(tmp_path, **free | {setting: str(taken_port)})
     assert refused.returncode == 1
     assert f"Port {taken_port} of 127.0.0.1 is in use" in refused.stderr
     assert setting in refused.stderr
