@@ -64,12 +64,11 @@ class Plane:
             "TUNESMITH_LEASE_SECONDS": LEASE_SECONDS,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TUNESMITH_")}
-        log = (settings.home / "services.log").open("wb")
-        self.services = subprocess.Popen(
-            [sys.executable, "-m", "services"], cwd=ROOT, env=inherited | own, stdout=log, stderr=log
-        )
         configuration = envoy.write_configuration(settings, settings.home)
-        self.gateway = subprocess.Popen(envoy.command(configuration), stdout=log, stderr=log)
+        with (settings.home / "services.log").open("wb") as log:
+            command = [sys.executable, "-m", "services"]
+            self.services = subprocess.Popen(command, cwd=ROOT, env=inherited | own, stdout=log, stderr=log)
+            self.gateway = subprocess.Popen(envoy.command(configuration), stdout=log, stderr=log)
         try:
             self._wait_until_healthy()
             pico.register(settings.home / "pico", settings.services_address)

@@ -6,19 +6,17 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
-import uuid_utils
 from google.rpc import code_pb2, status_pb2
 
 from services.chassis.errors import FailedPrecondition, ResourceExhausted
 from workers.door import Refused
+from workers.whole_file import PARTIAL, whole_file
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Written once, read by many jobs: a job that wrote into one would spoil the others.
-_READ_ONLY = 0o444
 _MIB = 1024**2
-_PARTIAL = "partial"
 _TOKENISED = "tokenised"
 
 log = structlog.get_logger()
@@ -57,16 +55,11 @@ class Cache:
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> Path:
         """Store a file. Raises Refused if the bytes are not the ones announced; `what` names the file for people."""
         path = self._path(sha256)
-        partial = self._folder / _PARTIAL / str(uuid_utils.uuid7())
-        partial.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room(size_bytes)
         self._check_room(size_bytes, what)
-        try:
-            _write(partial, sha256, size_bytes, chunks, what)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            _write(file, sha256, size_bytes, chunks, what)
         self._in_use.add(path)
         return path
 
@@ -77,7 +70,7 @@ class Cache:
 
     def discard_partial(self) -> None:
         """Remove what a process that died was fetching."""
-        shutil.rmtree(self._folder / _PARTIAL, ignore_errors=True)
+        shutil.rmtree(self._folder / PARTIAL, ignore_errors=True)
 
     def _path(self, sha256: str) -> Path:
         if _SHA256.fullmatch(sha256) is None:
@@ -88,7 +81,7 @@ class Cache:
     def _make_room(self, size_bytes: int) -> None:
         if self._max_bytes is None or not self._folder.exists():
             return
-        files = [(path, path.stat()) for path in self._folder.glob("*/*") if path.parent.name != _PARTIAL]
+        files = [(path, path.stat()) for path in self._folder.glob("*/*") if path.parent.name != PARTIAL]
         excess = sum(stat.st_size for _, stat in files) + size_bytes - self._max_bytes
         missing = max(excess, size_bytes - shutil.disk_usage(self._folder).free)
         for path, stat in sorted(files, key=lambda file: file[1].st_mtime_ns):
@@ -107,23 +100,18 @@ class Cache:
             raise ResourceExhausted("DISK_FULL", text)
 
 
-def _write(path: Path, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> None:
+def _write(file: BinaryIO, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> None:
     digest, written = hashlib.sha256(), 0
-    with path.open("xb") as file:
-        for chunk in chunks:
-            written += len(chunk)
-            if written > size_bytes:
-                raise _damaged(f"{what} is longer than the {size_bytes} bytes it was announced with")
-            digest.update(chunk)
-            file.write(chunk)
-        file.flush()
-        # Without this a power cut may leave a file of the right name and length, full of zeros.
-        os.fsync(file.fileno())
+    for chunk in chunks:
+        written += len(chunk)
+        if written > size_bytes:
+            raise _damaged(f"{what} is longer than the {size_bytes} bytes it was announced with")
+        digest.update(chunk)
+        file.write(chunk)
     if written != size_bytes:
         raise _damaged(f"{what} has {written} bytes instead of {size_bytes}")
     if digest.hexdigest() != sha256:
         raise _damaged(f"{what} has another SHA-256 than it was announced with")
-    path.chmod(_READ_ONLY)
 
 
 def _damaged(text: str) -> Refused:

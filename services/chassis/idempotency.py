@@ -1,5 +1,6 @@
 """A write that carries a request_id happens once: its answer is stored beside its effect, in the same transaction."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -56,6 +57,26 @@ class RequestLog:
             )
             raise AlreadyExists("REQUEST_ID_REUSED", text, {"request_id": request_id})
         return response.FromString(row.response)
+
+    def once(
+        self,
+        connection: Connection,
+        project: str,
+        request_id: str,
+        request_hash: str,
+        response: type[Response],
+        work: Callable[[], Response],
+    ) -> Response:
+        """The answer to an earlier write of this id, or that of the work, done and kept now. Raises as `find` and the work do.
+
+        Call it in the transaction that has the effect.
+        """
+        earlier = self.find(connection, project, request_id, request_hash, response)
+        if earlier is not None:
+            return earlier
+        answer = work()
+        self.store(connection, project, request_id, request_hash, answer)
+        return answer
 
     def store(self, connection: Connection, project: str, request_id: str, request_hash: str, response: Message) -> None:
         """Keep the answer. Call it in the transaction that has the effect."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow
 import structlog
-import uuid_utils
 from datasets import Dataset
 from trl import SFTConfig
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
 from workers.training import rows
+from workers.whole_file import whole_file
 
 COLUMNS = ["input_ids", "labels"]
 # All of trl's arguments that its preparation of rows reads.
@@ -35,7 +35,6 @@ ARGUMENTS = (
 )
 _LIBRARIES = ("datasets", "jinja2", "tokenizers", "transformers", "trl")
 _WEIGHTS = ".safetensors"
-_READ_ONLY = 0o444
 
 log = structlog.get_logger()
 
@@ -94,24 +93,10 @@ def _read(path: Path) -> Dataset | None:
 
 
 def _keep(dataset: Dataset, path: Path) -> None:
-    partial = path.parent.parent / "partial" / str(uuid_utils.uuid7())
+    table = dataset.select_columns(COLUMNS).with_format("arrow")[:]
     try:
-        for folder in (path.parent, partial.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        _write(dataset, partial)
-        partial.replace(path)
+        with whole_file(path) as file, pyarrow.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
     except OSError as error:
         # A full disk, most likely: the job has its rows in memory.
         log.warning("tokenised_rows_not_kept", file=path.name, reason=str(error))
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write(dataset: Dataset, path: Path) -> None:
-    table = dataset.select_columns(COLUMNS).with_format("arrow")[:]
-    with path.open("xb") as file:
-        with pyarrow.ipc.new_stream(file, table.schema) as writer:
-            writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(_READ_ONLY)

@@ -81,15 +81,14 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         request_hash = message_hash(request)
 
         def work(connection: Connection) -> Answer:
-            earlier = requests.find(connection, PROJECT, request.request_id, request_hash, response)
-            if earlier is not None:
-                return earlier
             action(connection, request.id)
-            answer = response(job=convert.job(storage.find_job(connection, request.id)))
-            requests.store(connection, PROJECT, request.request_id, request_hash, answer)
-            return answer
+            return response(job=convert.job(storage.find_job(connection, request.id)))
 
-        answer = await self._database.write(work)
+        answer = await self._database.write(
+            lambda connection: requests.once(
+                connection, PROJECT, request.request_id, request_hash, response, lambda: work(connection)
+            )
+        )
         self._changes.notify(request.id)
         return answer
 

@@ -39,7 +39,17 @@ async def create_job(
     if earlier is not None:
         return earlier
     job, inputs = await _prepare(registry, request)
-    response = await database.write(lambda connection: _store(connection, request, request_hash, job, inputs))
+    response = await database.write(
+        # Looked up again: a twin of this request may have been stored since the first look.
+        lambda connection: REQUESTS.once(
+            connection,
+            PROJECT,
+            request.request_id,
+            request_hash,
+            job_service_pb2.CreateJobResponse,
+            lambda: _store(connection, job, inputs),
+        )
+    )
     failpoint("create.committed")
     return response
 
@@ -131,17 +141,7 @@ def _find_earlier(
     return REQUESTS.find(connection, PROJECT, request.request_id, request_hash, job_service_pb2.CreateJobResponse)
 
 
-def _store(
-    connection: Connection,
-    request: job_service_pb2.CreateJobRequest,
-    request_hash: str,
-    job: job_pb2.Job,
-    inputs: door.Assignment,
-) -> job_service_pb2.CreateJobResponse:
-    # Looked up again: a twin of this request may have been stored since the first look.
-    earlier = _find_earlier(connection, request, request_hash)
-    if earlier is not None:
-        return earlier
+def _store(connection: Connection, job: job_pb2.Job, inputs: door.Assignment) -> job_service_pb2.CreateJobResponse:
     job_id = new_id()
     now = now_ms(connection)
     connection.execute(
@@ -170,6 +170,4 @@ def _store(
         if field.action == lowering_pb2.LOWERING_ACTION_DROPPED:
             text = f"{field.field_path} does not act: {field.detail}"
             add_event(connection, job_id, job_event_pb2.JOB_EVENT_TYPE_FIELD_DROPPED, text)
-    response = job_service_pb2.CreateJobResponse(job=convert.job(storage.find_job(connection, job_id)))
-    REQUESTS.store(connection, PROJECT, request.request_id, request_hash, response)
-    return response
+    return job_service_pb2.CreateJobResponse(job=convert.job(storage.find_job(connection, job_id)))
