@@ -49,6 +49,7 @@ class Plane:
             registry_address=None,
             job_address=None,
             parameter_address=None,
+            provider_address=None,
             database_url=None,
             allowed_hosts=(),
             allowed_origins=(),

@@ -2,7 +2,7 @@
 
 Three outputs, each made once and installed by everybody else:
 
-- `gateway/sdk/python/src`      Python messages, type stubs and gRPC stubs
+- `gateway/sdk/python/src`      Python messages, type stubs, gRPC stubs, and the typed client made of them
 - `gateway/sdk/typescript/src/gen`  protobuf-es messages and services
 - `protos/tunesmith.binpb` in the build folder: the image that Envoy transcodes by and that buf lints and compares
 
@@ -77,15 +77,17 @@ def generate_python() -> None:
     protoc(f"--python_out={PYTHON_OUT}", f"--pyi_out={PYTHON_OUT}", *files)
     services = [file for file in own_protos() if file.endswith("_service.proto")]
     protoc(f"--grpc_python_out={PYTHON_OUT}", *services)
+    # A process of its own: it imports the stubs that were just written.
+    subprocess.run([sys.executable, str(PROTOS / "generate_client.py"), str(IMAGE), str(PYTHON_OUT)], check=True)
 
 
 def generate_typescript() -> None:
-    """Write protobuf-es modules; needs `npm ci` in the TypeScript SDK first."""
+    """Write protobuf-es modules; needs `npm ci` first."""
     shutil.rmtree(TYPESCRIPT_OUT, ignore_errors=True)
     TYPESCRIPT_OUT.mkdir(parents=True)
-    plugin = TYPESCRIPT / "node_modules/.bin/protoc-gen-es"
+    plugin = ROOT / "node_modules/.bin/protoc-gen-es"
     if not plugin.exists():
-        sys.exit(f"{plugin} is missing: run `make setup`, or `npm ci` in {TYPESCRIPT.relative_to(ROOT)}")
+        sys.exit(f"{plugin} is missing: run `make setup`, or `npm ci`")
     options = ["--es_opt=target=ts,import_extension=js", f"--es_out={TYPESCRIPT_OUT}"]
     protoc(f"--plugin=protoc-gen-es={plugin}", *options, *own_protos(), *IMPORTED_FOR_TYPESCRIPT)
 

@@ -11,20 +11,17 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from uuid import uuid4
 
-import grpc
-from google.protobuf import json_format
 from tunesmith.cli import wording
 from tunesmith.cli.errors import CliError, explain
-from tunesmith.cli.job_download import download, wanted
 from tunesmith.cli.job_progress import JobProgress
 from tunesmith.cli.job_watch import watch_job
 from tunesmith.cli.output import Format, Output, table
 from tunesmith.cli.session import Session
-from tunesmith.cli.upload import upload
-from tunesmith.job.v1 import artifact_pb2, job_pb2, job_service_pb2, job_state_pb2
-from tunesmith.registry.v1 import dataset_pb2, registry_service_pb2
+from tunesmith.cli.transfer import download, upload
+from tunesmith.client.errors import AlreadyExists, TunesmithError
+from tunesmith.job.v1 import artifact_pb2, job_pb2, job_state_pb2
+from tunesmith.registry.v1 import dataset_pb2
 
 from services.chassis.settings import Settings
 from starter.pico import HUB_REPO
@@ -59,13 +56,14 @@ class Demo:
         if model is None and dataset is None:
             self.say(f"Training a base from {HUB_REPO}'s random weights on {text.training.name} (full method)")
             base = self._train("base", self._base_configuration(text))
-            model = f"artifact:{self._artifacts(base.id, artifact_pb2.ARTIFACT_KIND_MODEL)[0].id}"
+            model = f"artifact:{self._session.client.list_artifacts(base.id, artifact_pb2.ARTIFACT_KIND_MODEL)[0].id}"
         elif model is not None:
             model = self._import(model)
         self.say("Tuning it on instructions, with as many held out (LoRA)")
         tuned = self._train("tuned", self._tuning_configuration(model or HUB_REPO, instructions))
         adapter = self._home / "demo" / tuned.id
-        download(self._session, self._artifacts(tuned.id, artifact_pb2.ARTIFACT_KIND_ADAPTER), adapter, overwrite=True)
+        made = self._session.client.list_artifacts(tuned.id, artifact_pb2.ARTIFACT_KIND_ADAPTER)
+        download(self._session, made, adapter, overwrite=True)
         self._summary(adapter / "adapter")
 
     def say(self, text: str) -> None:
@@ -75,27 +73,24 @@ class Demo:
     def _split(self, dataset: Path) -> Split:
         """A person's own rows, checked and normalised by the registry, then split."""
         uploaded = self._upload(dataset)
-        registry = self._session.connection.registry
-        rows = registry.ReadDataset(registry_service_pb2.ReadDatasetRequest(id=uploaded))
+        rows = self._session.client.registry.read_dataset(id=uploaded)
         return split_rows(b"".join(part.chunk for part in rows), self._folder)
 
     def _upload(self, file: Path) -> str:
-        return upload(self._session, file, None, dataset_pb2.DATASET_FORMAT_UNSPECIFIED).dataset.id
+        return upload(self._session, file, None, dataset_pb2.DATASET_FORMAT_UNSPECIFIED).id
 
     def _import(self, model: str) -> str:
         """A folder is imported, a hub name registered, unless it is there."""
-        request = registry_service_pb2.CreateBaseModelRequest(request_id=f"demo-{model}"[:128])
-        folder = Path(model)
-        if folder.is_dir():
-            request.local_folder = str(folder.resolve())
-        else:
-            request.hub.repo = model
+        folder, create = Path(model), self._session.client.registry.create_base_model
         try:
-            return self._session.connection.registry.CreateBaseModel(request).base_model.id
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.ALREADY_EXISTS:
-                return model
-            raise
+            if folder.is_dir():
+                # The server copies and hashes the weights before it answers.
+                answer = create(request_id=f"demo-{model}"[:128], local_folder=str(folder.resolve()), timeout=None)
+            else:
+                answer = create(request_id=f"demo-{model}"[:128], hub={"repo": model})
+        except AlreadyExists:
+            return model
+        return answer.base_model.id
 
     def _base_configuration(self, split: Split) -> dict[str, object]:
         return {
@@ -127,9 +122,8 @@ class Demo:
 
     def _train(self, name: str, configuration: dict[str, object]) -> job_pb2.Job:
         """Create a job and watch it to its end. Raises CliError unless it succeeds."""
-        fields = {"provider": "local", "display_name": f"demo: {name}", "request_id": str(uuid4()), "accept_warnings": True}
-        request = json_format.ParseDict({**fields, "configuration": configuration}, job_service_pb2.CreateJobRequest())
-        job: job_pb2.Job = self._session.connection.jobs.CreateJob(request).job
+        create = self._session.client.jobs.create_job
+        job = create(provider="local", display_name=f"demo: {name}", accept_warnings=True, configuration=configuration).job
         with JobProgress(self._session.output) as progress:
             for response in watch_job(self._session, job.id):
                 progress.update(response)
@@ -138,10 +132,6 @@ class Demo:
             raise CliError(f"job {job.id} did not succeed: {job.error.message}")
         self._jobs.append((name, job))
         return job
-
-    def _artifacts(self, job_id: str, kind: artifact_pb2.ArtifactKind) -> list[artifact_pb2.Artifact]:
-        request = job_service_pb2.ListArtifactsRequest(job_id=job_id)
-        return wanted(self._session.connection.jobs.ListArtifacts(request).artifacts, kind)
 
     def _summary(self, adapter: Path) -> None:
         columns = ("model", "held-out loss before", "after", "tokens/s", "peak memory", "time")
@@ -152,7 +142,7 @@ class Demo:
         output.table(table(*columns, rows=rows))
         output.note("")
         output.note(f"Adapter   {adapter}")
-        output.note(f"Gateway   {self._session.connection.address.url}")
+        output.note(f"Gateway   {self._session.client.address.url}")
         output.note(f"All in    {time.monotonic() - self._begin:.0f} s")
 
 
@@ -177,7 +167,7 @@ def main() -> int:
     settings = Settings()
     session = Session(None, Output(Format.TABLE))
     try:
-        with Stack(settings, session.connection.address.url) as stack, tempfile.TemporaryDirectory() as folder:
+        with Stack(settings, session.client.address.url) as stack, tempfile.TemporaryDirectory() as folder:
             demo = Demo(session, Path(folder), settings.home)
             demo.say("Starting the stack")
             stack.wait_until_ready(session)
@@ -187,8 +177,8 @@ def main() -> int:
                 threading.Event().wait()
     except KeyboardInterrupt:
         session.output.note("stopped")
-    except (StackError, CliError, grpc.RpcError) as error:
-        lines = explain(error, "the gateway").lines if isinstance(error, grpc.RpcError) else [str(error)]
+    except (StackError, CliError, TunesmithError) as error:
+        lines = explain(error).lines if isinstance(error, TunesmithError) else [str(error)]
         for line in lines:
             session.output.note(f"error: {line}", style="red")
         return 1

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tunesmith.cli.session import Session
-from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
+from tunesmith.pool.v1 import pool_pb2
 
 from services.chassis.settings import Settings
 
@@ -68,5 +68,5 @@ class Stack:
 
 
 def _has_pool(session: Session) -> bool:
-    pools = session.connection.pools.ListPools(pool_service_pb2.ListPoolsRequest()).pools
+    pools = session.client.pools.list_pools().pools
     return any(pool.state == pool_pb2.POOL_STATE_READY for pool in pools)

@@ -1,7 +1,5 @@
 """Envoy's configuration, made from the template in gateway/ and the settings."""
 
-import base64
-import hashlib
 import json
 import re
 import socket
@@ -11,17 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.settings import Settings
+from supervisor import console
 from supervisor.json_bodies import lua_tables
+from supervisor.settings_error import EnvoySettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = ROOT / "gateway"
 DESCRIPTORS = ROOT / ".build/tunesmith.binpb"
+CONSOLE = ROOT / ".build/console"
+# Where the console's routes stand in envoy.yaml.
+_ROUTE_INDENTATION = 24
 # What the public listener transcodes. The agents' door is not among them.
 PUBLIC_SERVICES = [
     "tunesmith.registry.v1.RegistryService",
     "tunesmith.job.v1.JobService",
     "tunesmith.pool.v1.PoolService",
     "tunesmith.parameter.v1.ParameterService",
+    "tunesmith.provider.v1.ProviderService",
 ]
 # Cluster: the setting that holds its address, and the service whose health decides about it.
 _CLUSTERS = {
@@ -30,6 +34,7 @@ _CLUSTERS = {
     "pool": ("job", "tunesmith.pool.v1.PoolService"),
     "worker": ("job", "tunesmith.worker.v1.WorkerService"),
     "parameter": ("parameter", "tunesmith.parameter.v1.ParameterService"),
+    "provider": ("provider", "tunesmith.provider.v1.ProviderService"),
 }
 HTTP_PORT = 80
 _HEALTH_INTERVAL = "1s"
@@ -37,10 +42,6 @@ _LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 _EVERY_INTERFACE = {"0.0.0.0", "::"}  # noqa: S104
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.\-]+|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9_.\-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?")
-
-
-class EnvoySettingsError(ValueError):
-    """A setting that Envoy's configuration can't be made from. The message names it and says what it should look like."""
 
 
 def command(config: Path) -> list[str]:
@@ -68,7 +69,8 @@ def write_configuration(settings: Settings, folder: Path) -> Path:
 
 def _values(settings: Settings, script: Path) -> dict[str, Any]:
     names = host_names(settings)
-    page = GATEWAY / "placeholder.html"
+    if not CONSOLE.exists():
+        raise EnvoySettingsError(f"{CONSOLE.relative_to(ROOT)} is missing: run `make setup`, which builds the console")
     return {
         "host": json.dumps(_listening_address(settings.host)),
         "port": settings.port,
@@ -80,8 +82,9 @@ def _values(settings: Settings, script: Path) -> dict[str, Any]:
         ),
         "own_origins": json.dumps([_origin_principal(match) for match in own_origins(settings)]),
         "cors_origins": json.dumps([{"exact": origin} for origin in _checked_origins(settings)]),
-        "page": json.dumps(str(page)),
-        "page_policy": json.dumps(_page_policy(page.read_text())),
+        "console_assets": console.in_yaml(console.asset_routes(CONSOLE), _ROUTE_INDENTATION),
+        "console_pages": console.in_yaml(console.page_routes(CONSOLE), _ROUTE_INDENTATION),
+        "largest_console_file": console.largest_file(CONSOLE),
         "json_body": json.dumps(str(script)),
         "descriptors": json.dumps(str(DESCRIPTORS)),
         "services": json.dumps(PUBLIC_SERVICES),
@@ -137,13 +140,6 @@ def _checked_origins(settings: Settings) -> list[str]:
 def _origin_principal(match: dict[str, str]) -> dict[str, Any]:
     matcher = {"exact": match["exact"]} if "exact" in match else {"safe_regex": {"regex": match["regex"]}}
     return {"header": {"name": "origin", "string_match": matcher}}
-
-
-def _page_policy(page: str) -> str:
-    """A content security policy under which the page can do nothing but look as it does."""
-    style = page.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
 def _cluster(settings: Settings, name: str) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _sqlite_engine(url: str, begin: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS)
             "foreign_keys = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        # SQLite's own knows no letters but ASCII's; PostgreSQL's does.
+        connection.create_function("lower", 1, lambda text: text if text is None else str(text).lower(), deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
@@ -14,6 +14,8 @@ STRUCT = "google.protobuf.Struct"
 # Descriptors at run time are of another class than the one their type stubs know.
 AnyMessageDescriptor = Any
 AnyFieldDescriptor = Any
+
+Configuration = TypeVar("Configuration", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ def resolve_defaults(message: Message) -> None:
             default = knob_of(field).default_value
             if default.WhichOneof("kind"):
                 setattr(message, field.name, native(field, default))
+
+
+def resolved(message: Configuration) -> Configuration:
+    """A copy with its defaults filled in."""
+    filled = type(message)()
+    filled.CopyFrom(message)
+    resolve_defaults(filled)
+    return filled
 
 
 def native(field: AnyFieldDescriptor, value: field_pb2.KnobValue) -> Any:

@@ -9,13 +9,13 @@ from sqlalchemy import Engine, MetaData
 SERVICES = Path(__file__).parent.parent
 
 
-def migrate(engine: Engine, service: str) -> None:
-    """Bring a service's tables to the newest version."""
+def migrate(engine: Engine, service: str, version: str = "head") -> None:
+    """Bring a service's tables to a version; `head` is the newest."""
     config = Config()
     config.set_main_option("script_location", str(SERVICES / service / "migrations"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
 
 
 def run(service: str, metadata: MetaData) -> None:

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     registry_address: str | None = None
     job_address: str | None = None
     parameter_address: str | None = None
+    provider_address: str | None = None
     worker_address: str = "127.0.0.1:8081"
     # Names a browser or a proxy may call the gateway by, besides localhost and `host`.
     allowed_hosts: Names = ()

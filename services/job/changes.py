@@ -1,4 +1,4 @@
-"""Wakes those who wait for a job to change, or for one to be queued.
+"""Wakes those who wait for a job to change, for any of them, or for one to be queued.
 
 A hint only: what changed is read from the database, and waiters look again by themselves after a while, so a change that another
 process made is seen too.
@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 QUEUE = "queue"
+JOBS = "jobs"
 
 
 class Changes:
-    """Topics with waiters; a topic is a job's id, or QUEUE."""
+    """Topics with waiters: a job's id, QUEUE for a job to be queued, or JOBS for anything at all."""
 
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def notify(self, topic: str) -> None:
         """Wake everyone who waits for a topic."""
-        for waiter in self._waiters.get(topic, ()):
+        for waiter in (*self._waiters.get(topic, ()), *self._waiters.get(JOBS, ())):
             waiter.set()
 
     def notify_all(self) -> None:

@@ -24,7 +24,15 @@ def state_of(row: Row) -> domain.JobState:
 
 def job(row: Row) -> job_pb2.Job:
     """A Job as it stands."""
-    message = job_pb2.Job.FromString(row["definition"])
+    return _standing(row, job_pb2.Job.FromString(row["definition"]))
+
+
+def basic_job(row: Row) -> job_pb2.Job:
+    """A Job as it stands, with what JOB_VIEW_BASIC has. The row needs no definition."""
+    return _standing(row, job_pb2.Job())
+
+
+def _standing(row: Row, message: job_pb2.Job) -> job_pb2.Job:
     for column in _PLAIN_COLUMNS:
         setattr(message, column, row[column])
     for column in _OPTIONAL_COLUMNS:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    func,
     or_,
     select,
     update,
@@ -47,7 +48,7 @@ jobs = Table(
     Column("provider", String(64), nullable=False),
     Column("provider_job_id", String(256)),
     Column("state", String(32), nullable=False),
-    # A Job with what never changes: both configurations, the lowering, what was predicted.
+    # A Job with what never changes and JOB_VIEW_BASIC leaves out: both configurations and the lowering.
     Column("definition", LargeBinary, nullable=False),
     # An Assignment with the base model and datasets as they were when the job was created, so that leasing asks nobody.
     Column("inputs", LargeBinary, nullable=False),
@@ -72,6 +73,10 @@ jobs = Table(
     Column("start_time_ms", BigInteger),
     Column("end_time_ms", BigInteger),
     Column("update_time_ms", BigInteger, nullable=False),
+    # Raised with each change that a Job shows, over all jobs of its project: writes happen one after another, so who has seen a
+    # number has seen all below it. No job has 0, which asks for the present.
+    Column("change_number", BigInteger, nullable=False, server_default="1"),
+    Index("job_jobs_by_change", "project", "change_number"),
     Index("job_jobs_by_state", "state", "id"),
     Index("job_jobs_by_project", "project", "id"),
 )
@@ -137,9 +142,22 @@ pools = Table(
 
 requests = request_table(metadata, "job")
 
+# What a list of jobs needs of a row.
+FULL_COLUMNS = [column for column in jobs.c if column is not jobs.c.inputs]
+BASIC_COLUMNS = [column for column in FULL_COLUMNS if column is not jobs.c.definition]
+
 # Statements of every call are built once: building one takes longer than SQLite takes to run it.
 _FIND_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _UPDATE_JOB = update(jobs).where(jobs.c.id == bindparam("job_id"))
+_OTHERS = jobs.alias()
+# What an update sets besides its own columns when a Job shows them.
+_CHANGED = {
+    "update_time_ms": clock_ms(),
+    "change_number": select(func.max(_OTHERS.c.change_number) + 1)
+    .where(_OTHERS.c.project == jobs.c.project)
+    .correlate(jobs)
+    .scalar_subquery(),
+}
 _TAKE_REPORT = (
     _UPDATE_JOB.where(
         jobs.c.lease_epoch == bindparam("held_epoch"),
@@ -149,9 +167,17 @@ _TAKE_REPORT = (
     .values(report_sequence=jobs.c.report_sequence + 1, lease_expires_ms=clock_ms() + bindparam("lease_ms"))
     .returning(jobs.c.state, jobs.c.attempt, jobs.c.pause_requested, jobs.c.measured)
 )
-_NUMBER_EVENTS = _UPDATE_JOB.values(
-    event_sequence=jobs.c.event_sequence + bindparam("added"), update_time_ms=clock_ms()
-).returning(jobs.c.event_sequence, jobs.c.state, jobs.c.attempt, jobs.c.update_time_ms)
+_TAKE_SHOWN_REPORT = _TAKE_REPORT.values(**_CHANGED)
+_NUMBER_EVENTS = _UPDATE_JOB.values(event_sequence=jobs.c.event_sequence + bindparam("added"), **_CHANGED).returning(
+    jobs.c.event_sequence, jobs.c.state, jobs.c.attempt, jobs.c.update_time_ms
+)
+_NEWEST_CHANGE = select(func.max(jobs.c.change_number)).where(jobs.c.project == bindparam("of_project"))
+_CHANGED_AFTER = (
+    select(*BASIC_COLUMNS)
+    .where(jobs.c.project == bindparam("of_project"), jobs.c.change_number > bindparam("after"))
+    .order_by(jobs.c.change_number)
+    .limit(bindparam("most"))
+)
 _ADD_EVENTS = events.insert().inline()
 _ADD_CHUNKS = metric_chunks.insert().inline()
 _EVENTS_AFTER = (
@@ -182,15 +208,16 @@ def update_job(connection: Connection, job_id: str, **changes: Any) -> None:
 
 
 def take_report(
-    connection: Connection, lease: door.LeaseToken, sequence: int, lease_ms: int, **changes: Any
+    connection: Connection, lease: door.LeaseToken, sequence: int, lease_ms: int, *, shown: bool, **changes: Any
 ) -> RowMapping | None:
-    """Count a report as its job's next one, put off the lease's expiry, and change columns.
+    """Count a report as its job's next one, put off the lease's expiry, and change columns; `shown` if a Job shows them.
 
     Answers state, attempt, pause_requested and measured. None, and nothing is changed, if the lease is lost or another report is
     the next one.
     """
     values = {"job_id": lease.job_id, "held_epoch": lease.epoch, "sequence_before": sequence - 1, "lease_ms": lease_ms}
-    return connection.execute(_TAKE_REPORT, values | changes).mappings().one_or_none()
+    statement = _TAKE_SHOWN_REPORT if shown else _TAKE_REPORT
+    return connection.execute(statement, values | changes).mappings().one_or_none()
 
 
 def number_events(connection: Connection, job_id: str, count: int) -> RowMapping:
@@ -212,6 +239,17 @@ def add_events(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 def add_chunks(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Store metric chunks; their cursors follow on those of the chunks before."""
     connection.execute(_ADD_CHUNKS, rows)
+
+
+def newest_change(connection: Connection, project: str) -> int:
+    """The number of a project's last change."""
+    return connection.execute(_NEWEST_CHANGE, {"of_project": project}).scalar_one() or 1
+
+
+def changed_after(connection: Connection, project: str, number: int, limit: int) -> Sequence[RowMapping]:
+    """Jobs that changed after a number, in the order of their changes, as BASIC_COLUMNS."""
+    values = {"of_project": project, "after": number, "most": limit}
+    return connection.execute(_CHANGED_AFTER, values).mappings().all()
 
 
 def oldest_queued(connection: Connection, providers: Sequence[str]) -> RowMapping | None:

@@ -11,6 +11,7 @@ from tunesmith.job.v1 import job_service_pb2
 from services.chassis.database import Database
 from services.job import convert, domain, storage
 from services.job.changes import Changes, wait
+from services.job.shared_looks import SharedLooks
 
 # A message at least this often, so that proxies see the stream alive.
 HEARTBEAT_S = 15.0
@@ -46,9 +47,8 @@ class Watches:
     """The watchers of one server. Those who are at the same place share what is read and converted."""
 
     def __init__(self, database: Database, changes: Changes) -> None:
-        self._database = database
         self._changes = changes
-        self._looks: dict[_Place, asyncio.Task[News]] = {}
+        self._looks = SharedLooks(database, _news)
 
     async def watch(
         self, request: job_service_pb2.WatchJobRequest, stopping: asyncio.Event
@@ -60,7 +60,7 @@ class Watches:
         with self._changes.subscribe(request.id) as waiter:
             while not stopping.is_set():
                 waiter.clear()
-                news = await self._look(place)
+                news = await self._looks.look(place)
                 response = news.response
                 told = response.events or response.metrics or response.job.update_time != last_update
                 if told or time.monotonic() - last_sent >= HEARTBEAT_S:
@@ -73,19 +73,6 @@ class Watches:
                     return
                 await wait(waiter, POLL_S)
                 await asyncio.sleep(SETTLE_S - time.monotonic() % SETTLE_S)
-
-    async def _look(self, place: _Place) -> News:
-        look = self._looks.get(place)
-        if look is None:
-            look = self._looks[place] = asyncio.create_task(self._read(place))
-        # One watcher's end must not end the others' look.
-        return await asyncio.shield(look)
-
-    async def _read(self, place: _Place) -> News:
-        # Whoever asks before the reading begins may share it: all that woke him is committed by then.
-        await asyncio.sleep(0)
-        del self._looks[place]
-        return await self._database.read(lambda connection: _news(connection, place))
 
 
 def _news(connection: Connection, place: _Place) -> News:

@@ -10,8 +10,8 @@ import psutil
 
 from supervisor.home import Home
 from supervisor.probes import free_port
-from tests.integration.stack import conftest as whole
-from tests.integration.stack.conftest import still_alive, wait_for
+from tests.integration import whole_stack as whole
+from tests.integration.whole_stack import still_alive, wait_for
 
 READY_WITHIN_S = 120.0
 STOPPED_WITHIN_S = 30.0

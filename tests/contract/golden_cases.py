@@ -13,11 +13,11 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """A configuration in proto JSON, and its violations as pairs of field path and rule id."""
+    """A configuration in proto JSON, and its violations: field path, rule id, and the sentence that a person reads."""
 
     name: str
     configuration: dict[str, Any]
-    violations: tuple[tuple[str, str], ...]
+    violations: tuple[tuple[str, str, str], ...]
 
     def message(self) -> JobConfiguration:
         """The configuration as a message."""
@@ -27,7 +27,7 @@ class GoldenCase:
 def golden_cases() -> list[GoldenCase]:
     """Every case of every file."""
     return [
-        GoldenCase(case["name"], case["configuration"], tuple((path, rule) for path, rule in case["violations"]))
+        GoldenCase(case["name"], case["configuration"], tuple((path, rule, text) for path, rule, text in case["violations"]))
         for file in sorted(GOLDEN.glob("*.json"))
         for case in json.loads(file.read_text())
     ]

@@ -1,6 +1,7 @@
 """The golden configurations: what this server's validator says is what the files say, and the files leave no rule out."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,12 @@ def test_the_validator_says_what_the_file_says(case: GoldenCase) -> None:
     assert sorted(_violations(case)) == sorted(case.violations)
 
 
+def test_a_number_that_no_enum_has_is_said_in_one_way() -> None:
+    said = {text for case in CASES for _, rule, text in case.violations if rule.startswith("enum.")}
+    assert len(said) == 7
+    assert all(re.fullmatch(r"\d+ is no value of this enum; GET /v1/parameters lists them", text) for text in said)
+
+
 def test_every_bound_of_every_number_is_tried_on_both_sides() -> None:
     numeric = [knob for knob in KNOBS if knob.rules.WhichOneof("type") in ("int32", "double")]
     assert len(numeric) == NUMERIC_KNOB_COUNT
@@ -53,27 +60,27 @@ def test_every_enum_is_tried_with_an_unknown_number_and_unspecified() -> None:
     enums = [knob.path for knob in KNOBS if knob.field.enum_type is not None]
     assert len(enums) == 8
     for path in enums:
-        rules = {rule for case in CASES for at, rule in case.violations if at.partition("[")[0] == path}
+        rules = {rule for case in CASES for at, rule, _ in case.violations if at.partition("[")[0] == path}
         assert {"enum.defined_only", "enum.not_in"} <= rules, path
 
 
 def test_every_rule_of_strings_lists_and_presence_is_violated_somewhere() -> None:
     expected = {(knob.path, rule) for knob in KNOBS for rule in _plain_rules(knob.rules)}
     assert len(expected) == 30
-    assert expected - {violation for case in CASES for violation in case.violations} == set()
+    assert expected - {(path, rule) for case in CASES for path, rule, _ in case.violations} == set()
 
 
 def test_every_cross_field_rule_is_violated_somewhere() -> None:
     ids = set(_cel_ids(JobConfiguration.DESCRIPTOR))
     assert len(ids) == CEL_RULE_COUNT
-    assert ids - {rule for case in CASES for _, rule in case.violations} == set()
+    assert ids - {rule for case in CASES for _, rule, _ in case.violations} == set()
 
 
-def _violations(case: GoldenCase) -> list[tuple[str, str]]:
+def _violations(case: GoldenCase) -> list[tuple[str, str, str]]:
     try:
         check(case.message())
     except InvalidArgument as error:
-        return [(path, rule) for (path, _), rule in zip(error.violations, error.rule_ids, strict=True)]
+        return [(path, rule, text) for (path, text), rule in zip(error.violations, error.rule_ids, strict=True)]
     return []
 
 
@@ -85,7 +92,7 @@ def _tried(path: str) -> Iterator[tuple[Any, bool]]:
         for parent in parents:
             message = getattr(message, parent)
         if message.HasField(name):
-            yield getattr(message, name), any(at == path for at, _ in case.violations)
+            yield getattr(message, name), any(at == path for at, _, _ in case.violations)
 
 
 def _untried_bounds(knob: KnobField) -> Iterator[str]:

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("services", "workers", "supervisor", "starter")
-CLI = "tunesmith.cli"
-SERVICES = {"job", "parameter", "registry"}
+CLI, CLIENT = "tunesmith.cli", "tunesmith.client"
+SERVICES = {"job", "parameter", "provider", "registry"}
 # Each takes seconds to import and hundreds of megabytes to hold.
 TORCH_FAMILY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate"}
 HEAVY = {*TORCH_FAMILY, "ray"}
@@ -62,7 +62,7 @@ def test_providers_import_no_service(graph: grimp.ImportGraph) -> None:
     assert _imports(graph, "workers.providers", "services") == []
 
 
-@pytest.mark.parametrize("package", ["services", "workers.providers", "supervisor", "starter", CLI])
+@pytest.mark.parametrize("package", ["services", "workers.providers", "supervisor", "starter", CLI, CLIENT])
 def test_what_must_stay_light_leads_to_nothing_heavy(graph: grimp.ImportGraph, package: str) -> None:
     chains = {
         heavy: graph.find_shortest_chains(importer=package, imported=heavy, as_packages=True) for heavy in HEAVY & graph.modules
@@ -76,17 +76,22 @@ def test_only_training_imports_the_torch_family(graph: grimp.ImportGraph) -> Non
     assert [importer for importer in sorted(importers) if not _below(importer, "workers.training")] == []
 
 
-def test_the_command_line_needs_only_the_sdk(graph: grimp.ImportGraph) -> None:
+def test_the_python_package_needs_nothing_else_of_this_tree(graph: grimp.ImportGraph) -> None:
     assert _modules(graph, CLI)
-    assert [line for package in PACKAGES for line in _imports(graph, CLI, package)] == []
+    assert _modules(graph, CLIENT)
+    assert [line for package in PACKAGES for line in _imports(graph, "tunesmith", package)] == []
 
 
-def test_the_command_line_imports_only_what_its_package_declares(graph: grimp.ImportGraph) -> None:
-    imported = {
-        name.partition(".")[0] for module in _modules(graph, CLI) for name in graph.find_modules_directly_imported_by(module)
-    }
-    # gateway/sdk/python/pyproject.toml: googleapis-common-protos and protobuf are both `google`.
-    assert imported - sys.stdlib_module_names == {"google", "grpc", "grpc_status", "rich", "tunesmith", "typer", "yaml"}
+def test_the_client_needs_no_command_line(graph: grimp.ImportGraph) -> None:
+    assert _imports(graph, CLIENT, CLI) == []
+
+
+def test_the_python_package_imports_only_what_it_declares(graph: grimp.ImportGraph) -> None:
+    modules = {"tunesmith", "tunesmith.reference", *_modules(graph, CLIENT), *_modules(graph, CLI)}
+    imported = {name.partition(".")[0] for module in modules for name in graph.find_modules_directly_imported_by(module)}
+    # gateway/sdk/python/pyproject.toml: googleapis-common-protos and protobuf are both `google`; protovalidate is an extra.
+    declared = {"google", "grpc", "grpc_status", "protovalidate", "rich", "tunesmith", "typer", "yaml"}
+    assert imported - sys.stdlib_module_names == declared
 
 
 @pytest.mark.parametrize("module", ["services.job.service", "services.registry.service", "workers.agent", "tunesmith.cli.main"])

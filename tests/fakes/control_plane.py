@@ -14,10 +14,14 @@ from tunesmith.job.v1 import job_service_pb2 as jobs
 from tunesmith.parameter.v1 import parameter_service_pb2 as parameter_messages
 from tunesmith.parameter.v1 import parameter_service_pb2_grpc
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2, pool_service_pb2_grpc
+from tunesmith.provider.v1 import provider_service_pb2 as provider_messages
+from tunesmith.provider.v1 import provider_service_pb2_grpc
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, registry_service_pb2_grpc
 from tunesmith.registry.v1 import registry_service_pb2 as registry
 
 from services.parameter.usecases import parameters
+from services.provider.usecases import provider
+from workers.providers import PROVIDERS
 
 CHUNK_BYTES = 1000
 
@@ -30,6 +34,7 @@ class FakeControlPlane(
     job_service_pb2_grpc.JobServiceServicer,
     pool_service_pb2_grpc.PoolServiceServicer,
     parameter_service_pb2_grpc.ParameterServiceServicer,
+    provider_service_pb2_grpc.ProviderServiceServicer,
 ):
     """Set the attributes, call, then look at `requests`."""
 
@@ -52,6 +57,7 @@ class FakeControlPlane(
         job_service_pb2_grpc.add_JobServiceServicer_to_server(self, self._server)
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(self, self._server)
         parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(self, self._server)
+        provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port("127.0.0.1:0")
 
     def start(self) -> None:
@@ -182,6 +188,18 @@ class FakeControlPlane(
     ) -> parameter_messages.ListParametersResponse:
         self._begin(request, context)
         return parameter_messages.ListParametersResponse(parameters=parameters())
+
+    def ListProviders(
+        self, request: provider_messages.ListProvidersRequest, context: grpc.ServicerContext
+    ) -> provider_messages.ListProvidersResponse:
+        self._begin(request, context)
+        return provider_messages.ListProvidersResponse(providers=[provider(backend) for backend in PROVIDERS.values()])
+
+    def GetProvider(
+        self, request: provider_messages.GetProviderRequest, context: grpc.ServicerContext
+    ) -> provider_messages.GetProviderResponse:
+        self._begin(request, context)
+        return provider_messages.GetProviderResponse(provider=provider(PROVIDERS[request.id]))
 
     def _begin(self, request: Message, context: grpc.ServicerContext) -> None:
         copy = type(request)()

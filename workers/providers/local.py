@@ -1,10 +1,9 @@
 """The `local` provider: full and LoRA supervised fine-tuning with transformers, peft and trl on the pool's own device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
 from tunesmith.config.v1 import method_pb2, model_pb2, optimizations_pb2, optimizer_pb2, schedule_pb2
 
 from workers.providers.local_datasets import SHAPES, refuse_dataset
@@ -14,12 +13,12 @@ from workers.providers.provider import (
     DROPPED,
     REFUSED,
     SENT,
-    FieldLowering,
+    Choices,
     JobConfiguration,
     Lowered,
+    NeverActs,
     Provider,
     Rule,
-    apply_rules,
     dropped,
     refused,
 )
@@ -70,6 +69,22 @@ DROPPED_OPTIMIZATIONS = {
         "local keeps activations on the device; use GRADIENT_CHECKPOINTING"
     ),
 }
+CHOICES: dict[str, Choices] = {
+    "method.type": Choices(SENT_METHODS, REFUSED_METHODS, REFUSED),
+    "method.objective": Choices(SENT_OBJECTIVES, REFUSED_OBJECTIVES, REFUSED),
+    "model.precision": Choices(DTYPES, REFUSED_PRECISIONS, REFUSED),
+    "optimizations.enabled": Choices(SENT_OPTIMIZATIONS, DROPPED_OPTIMIZATIONS, DROPPED),
+}
+
+
+def _settings(configuration: JobConfiguration) -> Iterator[str]:
+    """Whose settings there are, as suffixes of a path; of one's own each."""
+    for key, value in configuration.metadata.fields.items():
+        own = value.struct_value.fields if key == PROVIDER_ID else {}
+        yield from (f".{key}.{inner}" for inner in own)
+        if not own:
+            yield f".{key}"
+
 
 _ONE_DEVICE = "local trains on the first GPU of the pool that leases the job, or on its CPU"
 _NO_WANDB = "local does not log to Weights & Biases; read the job's metrics under /v1/jobs/{id}/metrics"
@@ -84,22 +99,11 @@ DROPS: dict[str, Rule] = {
     "integrations.wandb.base_url": dropped(_NO_WANDB),
     "integrations.huggingface.credential_id": dropped(_NO_HUB),
     "integrations.huggingface.output_repo_name": dropped(_NO_HUB),
-    "metadata": lambda resolved: [*_metadata(resolved.metadata)],
+    "metadata": NeverActs(DROPPED, "local has no settings of its own and reads no other provider's; remove it", _settings),
 }
 REFUSALS: dict[str, Rule] = {
     "method.prompt_tuning_config.num_virtual_tokens": refused(REFUSED_METHODS[method_pb2.TRAINING_METHOD_PROMPT_TUNING]),
 }
-
-
-def _metadata(metadata: Struct) -> list[Lowered]:
-    lowered = []
-    for key, value in metadata.fields.items():
-        if key == PROVIDER_ID and value.struct_value.fields:
-            reason = "local has no settings of its own; remove it"
-            lowered += [Lowered(DROPPED, reason, f".{key}.{inner}") for inner in value.struct_value.fields]
-        else:
-            lowered.append(Lowered(DROPPED, f"local does not read settings for {key}; remove it", f".{key}"))
-    return lowered
 
 
 def _sent(detail: str) -> Rule:
@@ -111,15 +115,19 @@ def _argument(name: str) -> Rule:
     return lambda resolved: [Lowered(SENT, f"SFTConfig gets {name}={sft_arguments(resolved)[name]!r}")]
 
 
-def _choice(path: str, sent: dict[Any, str], refusals: dict[Any, str]) -> Rule:
-    """An enum field some of whose values are refused."""
+def _choice(path: str) -> Rule:
+    """A field of one value some of whose values don't act."""
     section, field = path.split(".")
 
     def rule(resolved: JobConfiguration) -> list[Lowered]:
-        value = getattr(getattr(resolved, section), field)
-        return [Lowered(SENT, sent[value]) if value in sent else Lowered(REFUSED, refusals[value])]
+        return [_chosen(path, getattr(getattr(resolved, section), field))]
 
     return rule
+
+
+def _chosen(path: str, value: int) -> Lowered:
+    choices = CHOICES[path]
+    return Lowered(SENT, choices.acting[value]) if value in choices.acting else Lowered(choices.action, choices.reason(value))
 
 
 def _lora(describe: Callable[[method_pb2.LoraConfiguration], Lowered]) -> Rule:
@@ -140,7 +148,7 @@ def _modules(lora: method_pb2.LoraConfiguration) -> Lowered:
 def _precision(resolved: JobConfiguration) -> list[Lowered]:
     precision = resolved.model.precision
     if precision not in DTYPES:
-        return [Lowered(REFUSED, REFUSED_PRECISIONS[precision])]
+        return [_chosen("model.precision", precision)]
     if precision == model_pb2.MODEL_PRECISION_FP32:
         return [Lowered(SENT, "weights and arithmetic in float32")]
     if resolved.method.type == method_pb2.TRAINING_METHOD_FULL:
@@ -223,9 +231,9 @@ def _max_gradient_norm(resolved: JobConfiguration) -> list[Lowered]:
 def _optimizations(resolved: JobConfiguration) -> list[Lowered]:
     lowered = []
     for index, feature in enumerate(resolved.optimizations.enabled):
-        action, table = (SENT, SENT_OPTIMIZATIONS) if feature in SENT_OPTIMIZATIONS else (DROPPED, DROPPED_OPTIMIZATIONS)
+        chosen = _chosen("optimizations.enabled", feature)
         name = optimizations_pb2.OptimizationFeature.Name(feature).removeprefix("OPTIMIZATION_FEATURE_")
-        lowered.append(Lowered(action, f"{name}: {table[feature]}", f"[{index}]"))
+        lowered.append(Lowered(chosen.action, f"{name}: {chosen.detail}", f"[{index}]"))
     return lowered
 
 
@@ -235,12 +243,12 @@ ACTS: dict[str, Rule] = {
     "datasets.training_file_id": _sent("its rows are trl's training dataset"),
     "datasets.validation_file_id": _sent("its rows are trl's evaluation dataset"),
     "datasets.strategy": _sent("it has to fit the dataset's format, which decides how a row becomes text"),
-    "method.type": _choice("method.type", SENT_METHODS, REFUSED_METHODS),
+    "method.type": _choice("method.type"),
     "method.lora_config.rank": _lora(lambda lora: Lowered(SENT, f"LoraConfig gets r={lora.rank}")),
     "method.lora_config.alpha": _lora(lambda lora: Lowered(SENT, f"LoraConfig gets lora_alpha={lora.alpha}")),
     "method.lora_config.dropout": _lora(lambda lora: Lowered(SENT, f"LoraConfig gets lora_dropout={lora.dropout:g}")),
     "method.lora_config.trainable_modules": _lora(_modules),
-    "method.objective": _choice("method.objective", SENT_OBJECTIVES, REFUSED_OBJECTIVES),
+    "method.objective": _choice("method.objective"),
     "schedule.epochs": _epochs,
     "schedule.batch_size": _argument("per_device_train_batch_size"),
     "schedule.sequence_length": _argument("max_length"),
@@ -262,11 +270,6 @@ ACTS: dict[str, Rule] = {
 }
 
 
-def lower(configuration: JobConfiguration, as_submitted: JobConfiguration | None = None) -> list[FieldLowering]:
-    """What becomes of each field that is set, once defaults are resolved. Without `as_submitted`, all count as asked for."""
-    return apply_rules(ACTS | DROPS | REFUSALS, configuration, as_submitted)
-
-
 def translate(configuration: JobConfiguration) -> dict[str, Any]:
     """What transformers, peft and trl are given."""
     return asdict(plan(configuration))
@@ -275,12 +278,9 @@ def translate(configuration: JobConfiguration) -> dict[str, Any]:
 LOCAL = Provider(
     id=PROVIDER_ID,
     display_name="Local (transformers, peft and trl on a Ray cluster)",
-    methods=tuple(SENT_METHODS),
-    objectives=tuple(SENT_OBJECTIVES),
-    precisions=tuple(DTYPES),
-    optimizations=tuple(SENT_OPTIMIZATIONS),
+    rules=ACTS | DROPS | REFUSALS,
+    choices=CHOICES,
     dataset_formats=tuple(SHAPES),
-    lower=lower,
     translate=translate,
     refuse_dataset=refuse_dataset,
 )

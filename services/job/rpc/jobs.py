@@ -1,12 +1,12 @@
 """tunesmith.job.v1.JobService."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
 from google.api import httpbody_pb2
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 from tunesmith.job.v1 import job_service_pb2 as messages
 from tunesmith.job.v1 import job_service_pb2_grpc, job_state_pb2
 
@@ -18,6 +18,7 @@ from services.chassis.identity import PROJECT
 from services.chassis.ids import message_hash
 from services.chassis.paging import decode_token, encode_token, page_size, read_page, split_page
 from services.job import convert, storage
+from services.job.artifact_archive import CONTENT_TYPE, archive, archive_name
 from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes
 from services.job.inputs import Registry
@@ -26,6 +27,7 @@ from services.job.usecases.create import create_job
 from services.job.usecases.pause import pause_job, resume_job
 from services.job.usecases.write_artifacts import remove_forgotten
 from services.job.watch import Watches
+from services.job.watch_jobs import JobWatches
 
 EVENT_PAGE_SIZE = 200
 
@@ -41,6 +43,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self._store = store
         self._changes = changes
         self._watches = Watches(database, changes)
+        self._job_watches = JobWatches(database, changes)
         # Set when the server stops, so that watches end instead of holding it.
         self.stopping = asyncio.Event()
 
@@ -98,6 +101,12 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         async for response in self._watches.watch(request, self.stopping):
             yield response
 
+    async def WatchJobs(
+        self, request: messages.WatchJobsRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[messages.WatchJobsResponse]:
+        async for response in self._job_watches.watch(request, self.stopping):
+            yield response
+
     async def ListJobEvents(
         self, request: messages.ListJobEventsRequest, context: grpc.aio.ServicerContext
     ) -> messages.ListJobEventsResponse:
@@ -122,12 +131,32 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def GetArtifactSet(
         self, request: messages.GetArtifactSetRequest, context: grpc.aio.ServicerContext
     ) -> messages.GetArtifactSetResponse:
-        def work(connection: Connection) -> Any:
-            found = storage.find_artifact(connection, request.artifact_id)
-            return storage.artifact_set(connection, found["set_id"])
-
-        rows = await self._database.read(work)
+        rows = await self._artifact_set(request.artifact_id)
         return messages.GetArtifactSetResponse(artifacts=[convert.artifact(row) for row in rows])
+
+    async def DownloadArtifactSet(
+        self, request: messages.DownloadArtifactSetRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[messages.DownloadArtifactSetResponse]:
+        files = await self._artifact_set(request.artifact_id)
+        disposition = f'attachment; filename="{archive_name(files)}"'
+        try:
+            async for part in archive(self._store, files):
+                if disposition:
+                    # With the first bytes: a download that fails before them is an error like any other, and no file.
+                    await context.send_initial_metadata((("content-disposition", disposition),))
+                    disposition = ""
+                data = httpbody_pb2.HttpBody(content_type=CONTENT_TYPE, data=part)
+                yield messages.DownloadArtifactSetResponse(data=data)
+        except FailedPrecondition:
+            # As for a single file: a later set may have taken its place.
+            await self._artifact_set(request.artifact_id)
+            raise
+
+    async def _artifact_set(self, artifact_id: str) -> Sequence[RowMapping]:
+        def work(connection: Connection) -> Sequence[RowMapping]:
+            return storage.artifact_set(connection, storage.find_artifact(connection, artifact_id)["set_id"])
+
+        return await self._database.read(work)
 
     async def DownloadArtifact(
         self, request: messages.DownloadArtifactRequest, context: grpc.aio.ServicerContext
@@ -153,13 +182,17 @@ def _body(chunk: bytes) -> messages.DownloadArtifactResponse:
 
 def _list_jobs(connection: Connection, request: messages.ListJobsRequest) -> messages.ListJobsResponse:
     table = storage.jobs
-    query = select(table).where(table.c.project == PROJECT)
+    basic = request.view == messages.JOB_VIEW_BASIC
+    query = select(*(storage.BASIC_COLUMNS if basic else storage.FULL_COLUMNS)).where(table.c.project == PROJECT)
     if request.states:
         query = query.where(table.c.state.in_([job_state_pb2.JobState.Name(state) for state in request.states]))
     if request.provider:
         query = query.where(table.c.provider == request.provider)
+    if request.search:
+        query = query.where(table.c.display_name.icontains(request.search, autoescape=True))
     rows, token = read_page(connection, query, table.c.id, request, ascending=request.order_by == "create_time")
-    return messages.ListJobsResponse(jobs=[convert.job(row) for row in rows], next_page_token=token)
+    shown = convert.basic_job if basic else convert.job
+    return messages.ListJobsResponse(jobs=[shown(row) for row in rows], next_page_token=token)
 
 
 def _list_events(connection: Connection, request: messages.ListJobEventsRequest) -> messages.ListJobEventsResponse:

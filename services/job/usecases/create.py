@@ -15,11 +15,11 @@ from services.chassis.failpoints import failpoint
 from services.chassis.idempotency import RequestLog
 from services.chassis.identity import OWNER, PROJECT
 from services.chassis.ids import message_hash, new_id
-from services.chassis.knobs import resolve_defaults
+from services.chassis.knobs import resolved
 from services.job import convert, domain, storage
 from services.job.inputs import Registry, refuse_unfit
 from services.job.usecases.transition import add_event
-from workers.providers import PROVIDERS
+from workers.providers import PROVIDERS, names
 from workers.providers.provider import Provider
 
 # Field paths in answers are paths in the request.
@@ -58,12 +58,10 @@ async def _prepare(registry: Registry, request: job_service_pb2.CreateJobRequest
     """A job's definition and its inputs, all checked."""
     provider = PROVIDERS.get(request.provider)
     if provider is None:
-        text = f"{request.provider!r} is no provider; there are: {', '.join(sorted(PROVIDERS))}"
-        raise InvalidArgument([("provider", text)])
+        raise InvalidArgument([("provider", f"{request.provider!r} is no provider; {names()}")])
     job = job_pb2.Job(provider=provider.id, display_name=request.display_name, schema_version=domain.SCHEMA_VERSION)
     job.configuration.CopyFrom(request.configuration)
-    job.resolved_configuration.CopyFrom(request.configuration)
-    resolve_defaults(job.resolved_configuration)
+    job.resolved_configuration.CopyFrom(resolved(request.configuration))
     job.lowering.extend(provider.lower(job.resolved_configuration, job.configuration))
     _refuse(job.lowering, strict=request.strict)
 

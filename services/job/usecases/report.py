@@ -20,7 +20,8 @@ def apply_report(connection: Connection, request: door.ReportRequest, lease_ms: 
     A report that was applied before changes nothing, also after the job's end, because its acknowledgement may have been lost.
     """
     job_id = request.lease.job_id
-    row = storage.take_report(connection, request.lease, request.sequence, lease_ms, **_progress(request))
+    shown = request.HasField("progress") or request.HasField("measured")
+    row = storage.take_report(connection, request.lease, request.sequence, lease_ms, shown=shown, **_progress(request))
     if row is None:
         return _not_taken(connection, request)
     if request.HasField("measured"):

@@ -100,6 +100,7 @@ def gateway() -> Iterator[Gateway]:
             registry_address=None,
             job_address=None,
             parameter_address=None,
+            provider_address=None,
             allowed_hosts=(ALLOWED_HOST,),
             allowed_origins=(ALLOWED_ORIGIN,),
         )

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from tunesmith.job.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, job_state_pb2
 from tunesmith.parameter.v1 import parameter_service_pb2, parameter_service_pb2_grpc
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2, pool_service_pb2_grpc
+from tunesmith.provider.v1 import provider_pb2, provider_service_pb2, provider_service_pb2_grpc
 from tunesmith.registry.v1 import dataset_pb2, registry_service_pb2, registry_service_pb2_grpc
 from tunesmith.worker.v1 import worker_service_pb2, worker_service_pb2_grpc
 
@@ -25,6 +26,7 @@ SERVICE_NAMES = (
     "tunesmith.job.v1.JobService",
     "tunesmith.pool.v1.PoolService",
     "tunesmith.parameter.v1.ParameterService",
+    "tunesmith.provider.v1.ProviderService",
     "tunesmith.worker.v1.WorkerService",
 )
 DOWNLOAD_CHUNK_BYTES = 1024 * 1024
@@ -102,6 +104,25 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
             yield job_service_pb2.WatchJobResponse(job=job_pb2.Job(id=request.id, state=state))
             await asyncio.sleep(WATCH_PAUSE_S)
 
+    async def WatchJobs(
+        self, request: job_service_pb2.WatchJobsRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[job_service_pb2.WatchJobsResponse]:
+        for cursor in range(request.after_cursor + 1, request.after_cursor + 4):
+            job = job_pb2.Job(id=f"j{cursor}", state=job_state_pb2.JOB_STATE_RUNNING)
+            yield job_service_pb2.WatchJobsResponse(jobs=[job], cursor=cursor)
+            await asyncio.sleep(WATCH_PAUSE_S)
+
+    async def DownloadArtifactSet(
+        self, request: job_service_pb2.DownloadArtifactSetRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[job_service_pb2.DownloadArtifactSetResponse]:
+        if request.artifact_id == "missing":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "artifact 'missing' does not exist; list the job's artifacts")
+        await context.send_initial_metadata((("content-disposition", 'attachment; filename="adapter-j7.tar"'),))
+        chunk = bytes(DOWNLOAD_CHUNK_BYTES)
+        for offset in range(0, int(request.artifact_id), len(chunk)):
+            body = httpbody_pb2.HttpBody(content_type="application/x-tar", data=chunk[: int(request.artifact_id) - offset])
+            yield job_service_pb2.DownloadArtifactSetResponse(data=body)
+
     async def DownloadArtifact(
         self, request: job_service_pb2.DownloadArtifactRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[job_service_pb2.DownloadArtifactResponse]:
@@ -128,6 +149,29 @@ class FakeParameters(parameter_service_pb2_grpc.ParameterServiceServicer):
         return parameter_service_pb2.ListParametersResponse()
 
 
+class FakeProviders(provider_service_pb2_grpc.ProviderServiceServicer):
+    """Knows every provider but `missing`."""
+
+    async def ListProviders(
+        self, request: provider_service_pb2.ListProvidersRequest, context: grpc.aio.ServicerContext
+    ) -> provider_service_pb2.ListProvidersResponse:
+        return provider_service_pb2.ListProvidersResponse(providers=[provider_pb2.Provider(id="local")])
+
+    async def GetProvider(
+        self, request: provider_service_pb2.GetProviderRequest, context: grpc.aio.ServicerContext
+    ) -> provider_service_pb2.GetProviderResponse:
+        if request.id == "missing":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "provider 'missing' does not exist; there are: local")
+        return provider_service_pb2.GetProviderResponse(provider=provider_pb2.Provider(id=request.id))
+
+    async def TranslateConfiguration(
+        self, request: provider_service_pb2.TranslateConfigurationRequest, context: grpc.aio.ServicerContext
+    ) -> provider_service_pb2.TranslateConfigurationResponse:
+        response = provider_service_pb2.TranslateConfigurationResponse()
+        response.payload.update({"for": request.id, "epochs": request.configuration.schedule.epochs})
+        return response
+
+
 class FakeWorkerDoor(worker_service_pb2_grpc.WorkerServiceServicer):
     async def RegisterPool(
         self, request: worker_service_pb2.RegisterPoolRequest, context: grpc.aio.ServicerContext
@@ -142,6 +186,7 @@ async def serve(address: str) -> None:
     job_service_pb2_grpc.add_JobServiceServicer_to_server(FakeJobs(), server)
     pool_service_pb2_grpc.add_PoolServiceServicer_to_server(FakePools(), server)
     parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(FakeParameters(), server)
+    provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(FakeProviders(), server)
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(FakeWorkerDoor(), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

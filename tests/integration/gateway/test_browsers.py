@@ -1,8 +1,4 @@
-"""Who may call from a browser, and what the page at `/` may do."""
-
-import base64
-import hashlib
-import re
+"""Who may call from a browser."""
 
 import pytest
 
@@ -67,18 +63,3 @@ def test_an_allowed_origin_may_read_errors(gateway: Gateway) -> None:
     answer = gateway.get("/v1/jobs/missing", {"Origin": ALLOWED_ORIGIN})
     exposed = set(answer.headers["access-control-expose-headers"].split(", "))
     assert {"grpc-status", "grpc-message", "grpc-status-details-bin"} <= exposed
-
-
-def test_the_page_can_do_nothing(gateway: Gateway) -> None:
-    answer = gateway.get("/")
-    page = answer.body.decode()
-    policy = answer.headers["content-security-policy"]
-    assert answer.status == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "default-src 'none'" in policy
-    assert "<script" not in page
-    style = re.search(r"<style>(.*)</style>", page, re.DOTALL)
-    assert style
-    assert base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() in policy
-    assert "/v1/datasets:upload" in page

@@ -48,7 +48,7 @@ def test_a_hub_name_keeps_its_slash(gateway: Gateway) -> None:
     assert gateway.get("/v1/base-models/tunesmith/pico").json()["base_model"]["id"] == "tunesmith/pico"
 
 
-@pytest.mark.parametrize("path", ["/v1/pools", "/v1/parameters"])
+@pytest.mark.parametrize("path", ["/v1/pools", "/v1/parameters", "/v1/providers"])
 def test_every_service_answers(gateway: Gateway, path: str) -> None:
     assert gateway.get(path).status == 200
 
@@ -65,6 +65,42 @@ def test_a_watched_job_arrives_as_it_changes(gateway: Gateway) -> None:
     states = [message["job"]["state"] for message in json.loads(body)]
     assert states == ["JOB_STATE_QUEUED", "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED"]
     assert first_after_s < WATCH_PAUSE_S * 2 <= time.monotonic() - begin
+
+
+def test_all_jobs_are_watched_from_a_cursor_on(gateway: Gateway) -> None:
+    connection = http.client.HTTPConnection(gateway.address, timeout=30)
+    begin = time.monotonic()
+    connection.request("GET", "/v1/jobs:watch?after_cursor=5")
+    response = connection.getresponse()
+    assert (response.status, response.getheader("content-type")) == (200, "application/json")
+    first = response.read1(65536)
+    first_after_s = time.monotonic() - begin
+    body = first + response.read()
+    connection.close()
+    messages = json.loads(body)
+    assert [(message["jobs"][0]["id"], message["cursor"]) for message in messages] == [("j6", "6"), ("j7", "7"), ("j8", "8")]
+    # Each arrives as it is sent, not when the stream is over.
+    assert first_after_s < WATCH_PAUSE_S * 2 <= time.monotonic() - begin
+
+
+def test_a_list_of_jobs_takes_a_search_and_a_view(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/jobs?states=JOB_STATE_QUEUED&search=a%20b&view=JOB_VIEW_BASIC")
+    assert (answer.status, len(answer.json()["jobs"])) == (200, 1)
+    assert gateway.get("/v1/jobs?view=JOB_VIEW_OTHER").status == 400
+
+
+def test_a_provider_translates_a_configuration(gateway: Gateway) -> None:
+    answer = gateway.post("/v1/providers/local:translate", {"configuration": {"schedule": {"epochs": 7}}})
+    assert (answer.status, answer.json()["payload"]) == (200, {"for": "local", "epochs": 7})
+    misspelt = gateway.post("/v1/providers/local:translate", {"configuration": {"schedule": {"epoch": 7}}})
+    assert misspelt.status == 400
+    assert misspelt.json()["details"][0]["field_violations"][0]["field"] == "configuration.schedule.epoch"
+
+
+def test_a_provider_is_found_by_its_id(gateway: Gateway) -> None:
+    assert gateway.get("/v1/providers/local").json()["provider"]["id"] == "local"
+    answer = gateway.get("/v1/providers/missing")
+    assert (answer.status, answer.json()["message"]) == (404, "provider 'missing' does not exist; there are: local")
 
 
 def test_an_upload_brings_its_parameters(gateway: Gateway) -> None:
@@ -89,8 +125,19 @@ def test_a_download_is_the_file(gateway: Gateway) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_download_of_nothing_is_an_error(gateway: Gateway) -> None:
-    answer = gateway.get("/v1/jobs/j7/artifacts/missing:download")
+def test_a_download_of_a_set_is_an_archive(gateway: Gateway) -> None:
+    answer = gateway.get("/v1/artifacts/3000001/set:download")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert answer.body == bytes(3000001)
+    assert answer.headers["content-disposition"] == 'attachment; filename="adapter-j7.tar"'
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/j7/artifacts/missing:download", "/v1/artifacts/missing/set:download"])
+def test_a_download_of_nothing_is_an_error(gateway: Gateway, path: str) -> None:
+    answer = gateway.get(path)
     assert (answer.status, answer.json()["code"]) == (404, 5)
 
 

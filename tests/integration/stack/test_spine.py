@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.conftest import FOREIGN_DATA
-from tests.integration.stack.conftest import ROOT, Stack
+from tests.integration.whole_stack import ROOT, Stack
 
 pytestmark = pytest.mark.integration
 

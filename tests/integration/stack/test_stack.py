@@ -3,16 +3,18 @@
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.integration.stack.conftest import (
+from tests.integration.whole_stack import (
     HEALTHY_WITHIN_S,
     POOL_WITHIN_S,
     STOPPED_WITHIN_S,
     Stack,
+    running,
     start,
     still_alive,
     wait_for,
@@ -21,6 +23,13 @@ from tests.integration.stack.conftest import (
 pytestmark = pytest.mark.integration
 
 MAX_IDLE_BYTES = 1.5 * 1024**3
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack of these tests' own: they kill it."""
+    with running() as made:
+        yield made
 
 
 def test_the_person_is_told_where_it_is(stack: Stack) -> None:

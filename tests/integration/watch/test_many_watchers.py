@@ -71,6 +71,7 @@ def house() -> Iterator[House]:
             registry_address=None,
             job_address=None,
             parameter_address=None,
+            provider_address=None,
         )
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TUNESMITH_")}
         environment |= {

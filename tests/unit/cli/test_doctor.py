@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2
 from tunesmith.cli import doctor_checks
-from tunesmith.cli.connection import Address, Connection
 from tunesmith.cli.doctor_checks import Verdict
+from tunesmith.client.blocking import Tunesmith
+from tunesmith.client.connection import Address
 from tunesmith.pool.v1 import pool_pb2
 
 from tests.fakes.control_plane import FakeControlPlane
@@ -19,10 +20,9 @@ from tests.unit.cli.conftest import Run
 
 
 @pytest.fixture
-def connection(plane: FakeControlPlane) -> Iterator[Connection]:
-    connection = Connection(Address("127.0.0.1", plane.port))
-    yield connection
-    connection.close()
+def client(plane: FakeControlPlane) -> Iterator[Tunesmith]:
+    with Tunesmith(f"127.0.0.1:{plane.port}") as client:
+        yield client
 
 
 @pytest.fixture
@@ -55,21 +55,19 @@ def answering(status: int) -> HTTPServer:
 @pytest.mark.parametrize(("status", "verdict"), [(200, Verdict.OK), (503, Verdict.WARN)])
 def test_a_gateway_that_answers(status: int, verdict: Verdict) -> None:
     server = answering(status)
-    connection = Connection(Address("127.0.0.1", server.server_port))
-    check = doctor_checks.check_gateway(connection)
+    check = doctor_checks.check_gateway(Address("127.0.0.1", server.server_port))
     assert check.verdict is verdict
     assert str(status) in check.detail
     assert bool(check.fix) == (verdict is not Verdict.OK)
-    connection.close()
     server.shutdown()
     server.server_close()
 
 
-def test_services_and_a_pool_that_is_ready(plane: FakeControlPlane, connection: Connection) -> None:
+def test_services_and_a_pool_that_is_ready(plane: FakeControlPlane, client: Tunesmith) -> None:
     device = pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CPU, core_count=2)
     plane.pools.append(pool_pb2.Pool(id="p1", state=pool_pb2.POOL_STATE_READY, devices=[device]))
-    checks = doctor_checks.service_checks(connection)
-    names = ["registry service", "job service", "parameter service", "pool service", "pool", "devices"]
+    checks = doctor_checks.service_checks(client)
+    names = ["registry service", "job service", "parameter service", "provider service", "pool service", "pool", "devices"]
     assert verdicts(checks) == dict.fromkeys(names, Verdict.OK)
     assert checks[-1].detail == "CPU (2 cores)"
 
@@ -83,19 +81,19 @@ def test_services_and_a_pool_that_is_ready(plane: FakeControlPlane, connection: 
     ],
 )
 def test_no_pool_that_is_ready(
-    plane: FakeControlPlane, connection: Connection, states: list[pool_pb2.PoolState], verdict: Verdict
+    plane: FakeControlPlane, client: Tunesmith, states: list[pool_pb2.PoolState], verdict: Verdict
 ) -> None:
     plane.pools += [pool_pb2.Pool(state=state) for state in states]
-    check = doctor_checks.check_pools(connection)[-1]
+    check = doctor_checks.check_pools(client)[-1]
     assert (check.name, check.verdict) == ("pool", verdict)
     assert check.fix
 
 
-def test_services_that_are_away(plane: FakeControlPlane, connection: Connection) -> None:
+def test_services_that_are_away(plane: FakeControlPlane, client: Tunesmith) -> None:
     plane.refuse(code_pb2.UNAVAILABLE, "no healthy upstream")
-    checks = doctor_checks.service_checks(connection)
+    checks = doctor_checks.service_checks(client)
     assert set(verdicts(checks).values()) == {Verdict.FAIL}
-    assert len(checks) == 4
+    assert len(checks) == 5
     assert all("no healthy upstream" in check.detail for check in checks)
 
 

@@ -51,6 +51,13 @@ def test_no_server_at_all(run: Run) -> None:
     assert "make up" in result.stderr
 
 
+def test_what_is_no_server(run: Run, plane: FakeControlPlane) -> None:
+    result = run("jobs", "list", "--server", "ftp://host:21")
+    assert result.exit_code == 2
+    assert "use host:port" in result.stderr
+    assert plane.requests == []
+
+
 def test_the_server_may_stand_before_the_noun(run: Run, plane: FakeControlPlane) -> None:
     result = run("--server", f"127.0.0.1:{plane.port}", "jobs", "list", "-o", "json")
     assert result.exit_code == 0

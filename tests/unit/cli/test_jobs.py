@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from tunesmith.job.v1 import artifact_pb2, job_event_pb2, job_pb2, job_state_pb2, metric_pb2
+from tunesmith.job.v1 import job_service_pb2 as messages
 from tunesmith.provider.v1 import lowering_pb2
 
 from tests.fakes.control_plane import FakeControlPlane
@@ -101,6 +102,15 @@ def test_lists_by_state_and_provider(run: Run, plane: FakeControlPlane, job: obj
     assert result.stdout.splitlines()[1].startswith(f"{ID}  pico on rows  running  25 %  local")
     assert list(plane.requests[0].states) == [job_state_pb2.JOB_STATE_RUNNING, job_state_pb2.JOB_STATE_QUEUED]
     assert plane.requests[0].provider == "local"
+
+
+def test_a_table_asks_for_what_it_shows_and_a_document_for_everything(run: Run, plane: FakeControlPlane, job: object) -> None:
+    assert run("jobs", "list", "--search", "Pico").exit_code == 0
+    assert run("jobs", "list", "-o", "json").exit_code == 0
+    assert [(request.search, request.view) for request in plane.requests] == [
+        ("Pico", messages.JOB_VIEW_BASIC),
+        ("", messages.JOB_VIEW_FULL),
+    ]
 
 
 def test_a_state_nobody_knows(run: Run, plane: FakeControlPlane) -> None:

@@ -1,11 +1,14 @@
-"""`tunesmith parameters` and `tunesmith pools`."""
+"""`tunesmith parameters`, `tunesmith pools` and `tunesmith providers`."""
 
 import json
 
 from tunesmith.pool.v1 import pool_pb2
+from tunesmith.reference import page
 
+from services.parameter.usecases import parameters
 from tests.fakes.control_plane import FakeControlPlane
 from tests.unit.cli.conftest import Run
+from workers.providers import PROVIDERS
 
 
 def test_every_knob_with_its_range_and_default(run: Run) -> None:
@@ -43,3 +46,27 @@ def test_pools_count_equal_devices(run: Run, plane: FakeControlPlane) -> None:
     line = run("pools", "list").stdout.splitlines()[1]
     assert "ready" in line
     assert "2 x H200 (141 GB), CPU (16 cores, 32 GB)" in line
+
+
+def test_the_page_of_every_knob(run: Run) -> None:
+    result = run("parameters", "--markdown")
+    assert result.exit_code == 0
+    assert result.stdout == page(parameters())
+    assert run("parameters", "output", "--markdown").stdout.count("### ") == 1
+
+
+def test_providers(run: Run) -> None:
+    (line,) = run("providers", "list").stdout.splitlines()[1:]
+    assert line.startswith("local ")
+    assert "full, lora" in line
+    shown = json.loads(run("providers", "list", "-o", "json").stdout)
+    assert [one["id"] for one in shown["providers"]] == ["local"]
+
+
+def test_one_provider_with_what_it_can_not_do(run: Run) -> None:
+    shown = run("providers", "get", "local").stdout
+    can = PROVIDERS["local"].capabilities
+    assert len(can.limitations) >= 1
+    for limitation in can.limitations:
+        assert f"{limitation.field_path}{f' {limitation.value}' if limitation.value else ''}: {limitation.reason}" in shown
+    assert "bf16" in shown

@@ -7,10 +7,11 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import code_pb2, status_pb2
-from tunesmith.cli.errors import CliError
+from tunesmith.cli.errors import explain
 from tunesmith.cli.job_watch import watch_job
 from tunesmith.cli.output import Format, Output
 from tunesmith.cli.session import Session
+from tunesmith.client.errors import Unavailable
 from tunesmith.job.v1 import job_event_pb2, job_pb2, job_state_pb2, metric_pb2
 from tunesmith.job.v1.job_service_pb2 import WatchJobResponse
 
@@ -107,11 +108,11 @@ def test_a_job_that_does_not_exist_is_not_asked_for_again(run: Run, plane: FakeC
 def test_it_gives_up_when_nothing_is_heard_for_long(plane: FakeControlPlane) -> None:
     plane.watches = [[message(RUNNING, 1)], []]
     session = Session(f"127.0.0.1:{plane.port}", Output(Format.TABLE))
-    with pytest.raises(CliError, match="tunesmith jobs watch j1") as caught:
-        list(watch_job(session, ID, give_up_s=0.1))
-    assert caught.value.exit_code == 4
+    with pytest.raises(Unavailable, match="tunesmith jobs watch j1") as caught:
+        list(watch_job(session, ID, give_up_s=0.05))
+    assert explain(caught.value).exit_code == 4
     assert len(plane.requests) == 2
-    session.connection.close()
+    session.client.close()
 
 
 def test_json_is_one_object_a_line(run: Run, plane: FakeControlPlane) -> None:

@@ -182,7 +182,8 @@ def test_a_new_actor_clears_what_a_dead_one_left(stage: Stage) -> None:
 def test_the_table_of_recipes_is_what_the_local_provider_offers() -> None:
     from workers.providers.local import LOCAL
 
-    offered = {(LOCAL.id, method, objective) for method in LOCAL.methods for objective in LOCAL.objectives}
+    can = LOCAL.capabilities
+    offered = {(LOCAL.id, method, objective) for method in can.methods for objective in can.objectives}
     assert set(RECIPES) == offered
     assert len(RECIPES) == 2
 

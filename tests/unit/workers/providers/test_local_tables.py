@@ -48,13 +48,13 @@ def test_every_dataset_format_is_read_or_refused() -> None:
 
 
 def test_the_provider_says_what_its_tables_say() -> None:
-    provider = PROVIDERS["local"]
-    assert list(PROVIDERS) == [provider.id] == ["local"]
-    assert set(provider.methods) == {method_pb2.TRAINING_METHOD_FULL, method_pb2.TRAINING_METHOD_LORA}
-    assert set(provider.objectives) == {method_pb2.TRAINING_OBJECTIVE_SFT}
-    assert set(provider.precisions) == {model_pb2.MODEL_PRECISION_FP32, model_pb2.MODEL_PRECISION_BF16}
-    assert set(provider.optimizations) == set(local.SENT_OPTIMIZATIONS)
-    assert set(provider.dataset_formats) == set(SHAPES)
+    assert list(PROVIDERS) == [PROVIDERS["local"].id] == ["local"]
+    can = PROVIDERS["local"].capabilities
+    assert set(can.methods) == {method_pb2.TRAINING_METHOD_FULL, method_pb2.TRAINING_METHOD_LORA}
+    assert set(can.objectives) == {method_pb2.TRAINING_OBJECTIVE_SFT}
+    assert set(can.precisions) == {model_pb2.MODEL_PRECISION_FP32, model_pb2.MODEL_PRECISION_BF16}
+    assert set(can.optimizations) == set(local.SENT_OPTIMIZATIONS)
+    assert set(can.dataset_formats) == set(SHAPES)
 
 
 @pytest.mark.parametrize("reason", [*local.REFUSED_METHODS.values(), *local.REFUSED_PRECISIONS.values(), *UNUSABLE.values()])

@@ -12,8 +12,8 @@ from tunesmith.cli import wording
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.output import facts, table
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
-from tunesmith.cli.session import CALL_TIMEOUT_S, Session, command
-from tunesmith.cli.upload import upload
+from tunesmith.cli.session import Session, command
+from tunesmith.cli.transfer import upload
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as registry
 
@@ -37,7 +37,7 @@ def upload_dataset(
     format: Annotated[str | None, typer.Option("--format", help="What the rows are, such as messages. Unset: detected.")] = None,
 ) -> None:
     """Upload a dataset."""
-    response = upload(session, file, name, format_of(format))
+    response = registry.UploadDatasetResponse(dataset=upload(session, file, name, format_of(format)))
     session.output.show(response, lambda: _one(response.dataset))
 
 
@@ -48,15 +48,15 @@ def list_datasets(
     limit: LimitOption = DEFAULT_LIMIT,
 ) -> None:
     """List datasets, newest first."""
-    request = registry.ListDatasetsRequest(format=format_of(format))
-    response = gather(session.connection.registry.ListDatasets, request, "datasets", limit, session.output, NONE_YET)
+    call = session.client.registry.list_datasets
+    response = gather(call, limit, session.output, NONE_YET, format=format_of(format))
     session.output.show(response, lambda: _many(response.datasets))
 
 
 @command(app, "get")
 def get_dataset(session: Session, id: Id) -> None:
     """Show a dataset."""
-    response = session.connection.registry.GetDataset(registry.GetDatasetRequest(id=id), timeout=CALL_TIMEOUT_S)
+    response = session.client.registry.get_dataset(id=id)
     session.output.show(response, lambda: _one(response.dataset))
 
 
@@ -67,8 +67,7 @@ def preview_dataset(
     rows: Annotated[int, typer.Option("--rows", min=1, max=100, help="How many rows.")] = 5,
 ) -> None:
     """Show the first rows of a dataset."""
-    request = registry.PreviewDatasetRequest(id=id, row_count=rows)
-    response = session.connection.registry.PreviewDataset(request, timeout=CALL_TIMEOUT_S)
+    response = session.client.registry.preview_dataset(id=id, row_count=rows)
     session.output.show(response, lambda: _rows(response))
 
 

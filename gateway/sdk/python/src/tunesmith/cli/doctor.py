@@ -14,10 +14,10 @@ _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 def doctor(session: Session) -> None:
     """Check the server, its services and pools, and this machine. Exits with 1 if something is broken."""
-    gateway = check_gateway(session.connection)
+    gateway = check_gateway(session.client.address)
     answers = gateway.verdict is not Verdict.FAIL
     # Behind a gateway that does not answer, each line would say the same again.
-    checks = [gateway, *(service_checks(session.connection) if answers else []), *machine_checks(answers)]
+    checks = [gateway, *(service_checks(session.client) if answers else []), *machine_checks(answers)]
     if session.output.format is Format.TABLE:
         session.output.table(_table(checks))
     else:

@@ -11,19 +11,17 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
-from google.protobuf.message import Message
 from tunesmith.cli import wording
-from tunesmith.cli.connection import Connection
 from tunesmith.cli.errors import explain
 from tunesmith.cli.pools import device_names
-from tunesmith.job.v1 import job_service_pb2
-from tunesmith.parameter.v1 import parameter_service_pb2
-from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
-from tunesmith.registry.v1 import registry_service_pb2
+from tunesmith.client.blocking import Tunesmith
+from tunesmith.client.connection import Address
+from tunesmith.client.errors import TunesmithError
+from tunesmith.pool.v1 import pool_pb2
 
 PROBE_TIMEOUT_S = 5.0
 GB = 1_000_000_000
@@ -52,16 +50,15 @@ class Check:
     fix: str = ""
 
 
-def service_checks(connection: Connection) -> list[Check]:
+def service_checks(client: Tunesmith) -> list[Check]:
     """Each service by its smallest call, and the pools: through the gateway, as every client goes."""
-    registry, jobs, parameters = connection.registry, connection.jobs, connection.parameters
-    probes: dict[str, tuple[Callable[..., Any], Message]] = {
-        "registry service": (registry.ListBaseModels, registry_service_pb2.ListBaseModelsRequest(page_size=1)),
-        "job service": (jobs.ListJobs, job_service_pb2.ListJobsRequest(page_size=1)),
-        "parameter service": (parameters.ListParameters, parameter_service_pb2.ListParametersRequest()),
+    probes: dict[str, Callable[..., Any]] = {
+        "registry service": partial(client.registry.list_base_models, page_size=1),
+        "job service": partial(client.jobs.list_jobs, page_size=1),
+        "parameter service": client.parameters.list_parameters,
+        "provider service": client.providers.list_providers,
     }
-    server = str(connection.address)
-    return [*(_check_service(name, call, request, server) for name, (call, request) in probes.items()), *check_pools(connection)]
+    return [*(_check_service(name, call) for name, call in probes.items()), *check_pools(client)]
 
 
 def machine_checks(stack_answers: bool) -> list[Check]:
@@ -71,29 +68,29 @@ def machine_checks(stack_answers: bool) -> list[Check]:
     return [check_python(), *packages, check_envoy(missing), check_disk(home()), check_memory()]
 
 
-def check_gateway(connection: Connection) -> Check:
+def check_gateway(address: Address) -> Check:
     """Whether `/healthz` says that every service is healthy."""
-    url = f"{connection.address.url}/healthz"
+    url = f"{address.url}/healthz"
     try:
         # Through no proxy: the server is named by its own address.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=PROBE_TIMEOUT_S) as response:
-            return Check("gateway", Verdict.OK, f"{connection.address.url} answers {response.status}")
+            return Check("gateway", Verdict.OK, f"{address.url} answers {response.status}")
     except urllib.error.HTTPError as error:
         fix = "the services are starting, or one is down: the lines below say which, the log of `make up` says why"
         return Check("gateway", Verdict.WARN, f"{url} answers {error.code}", fix)
     except (OSError, ValueError) as error:
         fix = "start one with `make up`, or name another with --server"
         reason = wording.plain(str(getattr(error, "reason", error)))
-        return Check("gateway", Verdict.FAIL, f"nothing answers at {connection.address}: {reason}", fix)
+        return Check("gateway", Verdict.FAIL, f"nothing answers at {address}: {reason}", fix)
 
 
-def check_pools(connection: Connection) -> list[Check]:
+def check_pools(client: Tunesmith) -> list[Check]:
     """Whether a pool is ready to train, and on what."""
     try:
-        answer = connection.pools.ListPools(pool_service_pb2.ListPoolsRequest(page_size=200), timeout=PROBE_TIMEOUT_S)
-    except grpc.RpcError as error:
-        return [_unanswered("pool service", error, str(connection.address))]
+        answer = client.pools.list_pools(page_size=200, timeout=PROBE_TIMEOUT_S)
+    except TunesmithError as error:
+        return [_unanswered("pool service", error)]
     service = Check("pool service", Verdict.OK, "answers")
     ready = [pool for pool in answer.pools if pool.state == pool_pb2.POOL_STATE_READY]
     if ready:
@@ -170,16 +167,16 @@ def available_memory_bytes(meminfo: Path = Path("/proc/meminfo")) -> int | None:
         return None
 
 
-def _check_service(name: str, call: Callable[..., Any], request: Message, server: str) -> Check:
+def _check_service(name: str, call: Callable[..., Any]) -> Check:
     try:
-        call(request, timeout=PROBE_TIMEOUT_S)
-    except grpc.RpcError as error:
-        return _unanswered(name, error, server)
+        call(timeout=PROBE_TIMEOUT_S)
+    except TunesmithError as error:
+        return _unanswered(name, error)
     return Check(name, Verdict.OK, "answers")
 
 
-def _unanswered(name: str, error: grpc.RpcError, server: str) -> Check:
-    text = wording.plain("; ".join(explain(error, server).lines))
+def _unanswered(name: str, error: TunesmithError) -> Check:
+    text = wording.plain("; ".join(explain(error).lines))
     return Check(name, Verdict.FAIL, text, "the log of `make up` says why")
 
 

@@ -12,7 +12,8 @@ import yaml
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 from tunesmith.cli.errors import EXIT_USAGE, CliError
-from tunesmith.cli.field_problems import Problem, problems
+from tunesmith.client.errors import Violation
+from tunesmith.client.field_problems import problems
 from tunesmith.job.v1.job_service_pb2 import CreateJobRequest
 
 STANDARD_INPUT = "-"
@@ -55,7 +56,7 @@ def read_job_file(name: str) -> JobFile:
     message: Message = request if whole else request.configuration
     found = [*repeated, *problems(value, message.DESCRIPTOR)]
     if found:
-        raise CliError("\n".join(f"{_at(shown, lines, one.path)}: {one.path}: {one.text}" for one in found), EXIT_USAGE)
+        raise CliError("\n".join(f"{_at(shown, lines, one.field)}: {one.field}: {one.description}" for one in found), EXIT_USAGE)
     try:
         ParseDict(value, message)
     except ParseError as error:
@@ -72,7 +73,7 @@ def _read(name: str) -> str:
         raise CliError(f"{name}: {reason}; -f takes a YAML or JSON file, or - for standard input", EXIT_USAGE) from None
 
 
-def _parse(text: str, name: str) -> tuple[Any, dict[str, int], list[Problem]]:
+def _parse(text: str, name: str) -> tuple[Any, dict[str, int], list[Violation]]:
     """A text's value, the line of each field path, and keys that are there twice."""
     lines: dict[str, int] = {}
     try:
@@ -97,7 +98,7 @@ def _as_json(text: str, value: Any) -> Any:
         return value
 
 
-def _read_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[Problem]:
+def _read_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[Violation]:
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[f"{path}[{index}]"] = item.start_mark.line + 1
@@ -106,7 +107,7 @@ def _read_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[P
         for key, value in node.value:
             inner = f"{path}.{key.value}" if path else str(key.value)
             if key.value in seen:
-                yield Problem(inner, f"is there again in line {key.start_mark.line + 1}; remove one")
+                yield Violation(inner, f"is there again in line {key.start_mark.line + 1}; remove one")
             seen.add(key.value)
             lines.setdefault(inner, key.start_mark.line + 1)
             yield from _read_lines(value, inner, lines)

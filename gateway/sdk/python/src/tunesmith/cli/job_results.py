@@ -9,15 +9,16 @@ from rich.table import Table
 from tunesmith.cli import wording
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import EXIT_NOT_FOUND, CliError
-from tunesmith.cli.job_download import download, wanted
 from tunesmith.cli.job_progress import event_kind
 from tunesmith.cli.output import table
-from tunesmith.cli.session import CALL_TIMEOUT_S, Session, command
+from tunesmith.cli.session import Session, command
+from tunesmith.cli.transfer import download
+from tunesmith.client.download import FileInTheWay, nothing_of
+from tunesmith.client.paging import gather
 from tunesmith.job.v1 import artifact_pb2, job_event_pb2, metric_pb2
 from tunesmith.job.v1 import job_service_pb2 as messages
 
 KIND_PREFIX = "ARTIFACT_KIND_"
-PAGE_SIZE = 1000
 
 Id = Annotated[str, typer.Argument(help="The job's id.")]
 
@@ -32,14 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_events(session: Session, id: Id) -> None:
     """List what happened to a job, oldest first."""
-    answer = messages.ListJobEventsResponse()
-    request = messages.ListJobEventsRequest(job_id=id, page_size=PAGE_SIZE)
-    while True:
-        page = session.connection.jobs.ListJobEvents(request, timeout=CALL_TIMEOUT_S)
-        answer.events.extend(page.events)
-        if not page.next_page_token:
-            break
-        request.page_token = page.next_page_token
+    answer = gather(session.client.jobs.list_job_events, job_id=id)
     session.output.show(answer, lambda: _events(answer.events))
 
 
@@ -49,8 +43,7 @@ def list_metrics(
     key: Annotated[str | None, typer.Option("--key", help="Only this series, point by point: train_loss.")] = None,
 ) -> None:
     """List a job's metric series."""
-    request = messages.ListJobMetricsRequest(job_id=id, key=key or "")
-    answer = session.connection.jobs.ListJobMetrics(request, timeout=CALL_TIMEOUT_S)
+    answer = session.client.jobs.list_job_metrics(job_id=id, key=key)
     if key and not answer.series:
         raise CliError(f"job {id} has no series {key!r}; leave --key out to see which it has", EXIT_NOT_FOUND)
     session.output.show(answer, lambda: _points(answer.series) if key else _series(answer.series))
@@ -58,7 +51,7 @@ def list_metrics(
 
 def list_artifacts(session: Session, id: Id) -> None:
     """List the files that a job made."""
-    answer = artifacts_of(session, id)
+    answer = gather(session.client.jobs.list_artifacts, job_id=id)
     session.output.show(answer, lambda: _artifacts(answer.artifacts))
 
 
@@ -71,25 +64,15 @@ def download_artifacts(
 ) -> None:
     """Download what a job made, and check every byte of it."""
     number = chosen(artifact_pb2.ArtifactKind, KIND_PREFIX, "--kind", kind) if kind else None
-    artifacts = wanted(artifacts_of(session, id).artifacts, number)
+    artifacts = session.client.list_artifacts(id, number)
     if not artifacts:
-        text = f"job {id} has no {kind or 'result'} yet; `tunesmith jobs artifacts {id}` lists what it has"
-        raise CliError(text, EXIT_NOT_FOUND)
+        raise nothing_of(id, number)
     folder = (to or Path(id)).resolve()
-    download(session, artifacts, folder, overwrite)
+    try:
+        download(session, artifacts, folder, overwrite)
+    except FileInTheWay as error:
+        raise CliError(error.message, hint="--to names another folder, --overwrite replaces what is there") from None
     session.output.show(messages.ListArtifactsResponse(artifacts=artifacts), lambda: _written(artifacts, folder))
-
-
-def artifacts_of(session: Session, id: str) -> messages.ListArtifactsResponse:
-    """Everything that a job made."""
-    answer = messages.ListArtifactsResponse()
-    request = messages.ListArtifactsRequest(job_id=id, page_size=PAGE_SIZE)
-    while True:
-        page = session.connection.jobs.ListArtifacts(request, timeout=CALL_TIMEOUT_S)
-        answer.artifacts.extend(page.artifacts)
-        if not page.next_page_token:
-            return answer
-        request.page_token = page.next_page_token
 
 
 def _events(events: Iterable[job_event_pb2.JobEvent]) -> Table:

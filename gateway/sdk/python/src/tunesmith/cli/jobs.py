@@ -1,29 +1,19 @@
 """`tunesmith jobs`: create, look at, watch, pause, resume and cancel."""
 
 from typing import Annotated, cast
-from uuid import uuid4
 
-import grpc
 import typer
 from tunesmith.cli import job_results, job_views
 from tunesmith.cli.choices import chosen
-from tunesmith.cli.errors import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_UNREACHABLE,
-    EXIT_USAGE,
-    CliError,
-    explain,
-    reason,
-    violations,
-    with_path,
-)
+from tunesmith.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, EXIT_USAGE, CliError, explain
 from tunesmith.cli.job_file import JobFile, read_job_file
 from tunesmith.cli.job_progress import JobProgress
 from tunesmith.cli.job_watch import watch_job
 from tunesmith.cli.output import Format
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
-from tunesmith.cli.session import CALL_TIMEOUT_S, Session, command
+from tunesmith.cli.session import Session, command
+from tunesmith.client.calls import new_request_id
+from tunesmith.client.errors import TunesmithError, Violation
 from tunesmith.job.v1 import job_pb2, job_state_pb2
 from tunesmith.job.v1 import job_service_pb2 as messages
 
@@ -55,7 +45,8 @@ def create_job(
     request.display_name = name or request.display_name
     request.accept_warnings |= accept_warnings
     request.strict |= strict
-    request.request_id = request_id or request.request_id or str(uuid4())
+    # Made here and not by the call, so that it can be named should the answer stay away.
+    request.request_id = request_id or request.request_id or new_request_id()
     response = _create(session, job_file)
     if not watch:
         session.output.show(response, lambda: job_views.one(response.job))
@@ -69,18 +60,21 @@ def list_jobs(
     session: Session,
     state: Annotated[list[str] | None, typer.Option("--state", help="Only jobs in this state; may be repeated.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="Only jobs of this provider.")] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only jobs whose name contains this, in any case.")] = None,
     limit: LimitOption = DEFAULT_LIMIT,
 ) -> None:
     """List jobs, newest first."""
-    request = messages.ListJobsRequest(states=[state_of(one) for one in state or []], provider=provider or "")
-    response = gather(session.connection.jobs.ListJobs, request, "jobs", limit, session.output, NONE_FOUND)
+    filters = {"states": [state_of(one) for one in state or []], "provider": provider, "search": search}
+    # A table shows nothing of the configurations, which are nine tenths of the bytes.
+    view = messages.JOB_VIEW_BASIC if session.output.format is Format.TABLE else messages.JOB_VIEW_FULL
+    response = gather(session.client.jobs.list_jobs, limit, session.output, NONE_FOUND, view=view, **filters)
     session.output.show(response, lambda: job_views.many(response.jobs))
 
 
 @command(app, "get")
 def get_job(session: Session, id: Id) -> None:
     """Show a job; -o yaml has its configuration too."""
-    response = session.connection.jobs.GetJob(messages.GetJobRequest(id=id), timeout=CALL_TIMEOUT_S)
+    response = session.client.jobs.get_job(id=id)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
@@ -93,24 +87,21 @@ def watch(session: Session, id: Id) -> None:
 @command(app, "cancel")
 def cancel_job(session: Session, id: Id) -> None:
     """Ask a job to stop at its next step."""
-    request = messages.CancelJobRequest(id=id, request_id=str(uuid4()))
-    response = session.connection.jobs.CancelJob(request, timeout=CALL_TIMEOUT_S)
+    response = session.client.jobs.cancel_job(id=id)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
 @command(app, "pause")
 def pause_job(session: Session, id: Id) -> None:
     """Have a job store where it stands and wait."""
-    request = messages.PauseJobRequest(id=id, request_id=str(uuid4()))
-    response = session.connection.jobs.PauseJob(request, timeout=CALL_TIMEOUT_S)
+    response = session.client.jobs.pause_job(id=id)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
 @command(app, "resume")
 def resume_job(session: Session, id: Id) -> None:
     """Let a paused job go on from where it stopped."""
-    request = messages.ResumeJobRequest(id=id, request_id=str(uuid4()))
-    response = session.connection.jobs.ResumeJob(request, timeout=CALL_TIMEOUT_S)
+    response = session.client.jobs.resume_job(id=id)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
@@ -123,29 +114,27 @@ def state_of(typed: str) -> job_state_pb2.JobState:
 
 
 def _create(session: Session, job_file: JobFile) -> messages.CreateJobResponse:
-    request = job_file.request
+    fields = {field.name: value for field, value in job_file.request.ListFields()}
     try:
-        response: messages.CreateJobResponse = session.connection.jobs.CreateJob(request, timeout=CALL_TIMEOUT_S)
-        return response
-    except grpc.RpcError as error:
-        raise _refusal(session, job_file, error) from None
+        return session.client.jobs.create_job(**fields)
+    except TunesmithError as error:
+        raise _refusal(job_file, error) from None
 
 
-def _refusal(session: Session, job_file: JobFile, error: grpc.RpcError) -> CliError:
-    found = violations(error)
-    if found:
-        return CliError("\n".join(_located(job_file, path, text) for path, text in found), EXIT_USAGE)
-    refusal = explain(error, str(session.connection.address))
-    if reason(error) == WARNINGS_NOT_ACCEPTED:
+def _refusal(job_file: JobFile, error: TunesmithError) -> CliError:
+    if error.violations:
+        return CliError("\n".join(_located(job_file, one) for one in error.violations), EXIT_USAGE)
+    refusal = explain(error)
+    if error.reason == WARNINGS_NOT_ACCEPTED:
         refusal.hint = "--accept-warnings goes on all the same"
     elif refusal.exit_code == EXIT_UNREACHABLE:
         refusal.hint = f"should it have been created all the same, --request-id {job_file.request.request_id} finds it"
     return refusal
 
 
-def _located(job_file: JobFile, path: str, text: str) -> str:
-    place, own = job_file.place(path)
-    return f"{place}: {with_path(own, text)}"
+def _located(job_file: JobFile, violation: Violation) -> str:
+    place, own = job_file.place(violation.field)
+    return f"{place}: {Violation(own, violation.description)}"
 
 
 def _watch(session: Session, id: str) -> None:

@@ -4,7 +4,7 @@ import importlib.metadata
 from typing import Annotated
 
 import typer
-from tunesmith.cli import datasets, jobs, models, pools
+from tunesmith.cli import datasets, jobs, models, pools, providers
 from tunesmith.cli.doctor import doctor
 from tunesmith.cli.parameters import list_parameters
 from tunesmith.cli.session import ServerOption, command
@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for noun in (models, datasets, jobs, pools):
+for noun in (models, datasets, jobs, pools, providers):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 command(app, "parameters")(list_parameters)
 command(app, "doctor")(doctor)

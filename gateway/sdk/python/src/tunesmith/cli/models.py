@@ -1,9 +1,9 @@
 """`tunesmith models`: what can be tuned."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
-from uuid import uuid4
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,9 +11,8 @@ from tunesmith.cli import wording
 from tunesmith.cli.errors import EXIT_USAGE, CliError
 from tunesmith.cli.output import facts, table
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
-from tunesmith.cli.session import CALL_TIMEOUT_S, Session, command
+from tunesmith.cli.session import Session, command
 from tunesmith.registry.v1 import base_model_pb2
-from tunesmith.registry.v1 import registry_service_pb2 as registry
 
 app = typer.Typer(help="What can be tuned.", no_args_is_help=True)
 
@@ -33,42 +32,40 @@ def import_model(
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model.")] = None,
 ) -> None:
     """Register a base model: a folder, a hub name, or what an earlier job trained."""
-    request = creation_of(source, revision)
-    request.request_id = str(uuid4())
-    request.hub_repo = name or ""
-    request.display_name = display_name or ""
-    if request.local_folder:
-        session.output.note(f"importing {request.local_folder}; the server copies its files and checks them")
-    response = session.connection.registry.CreateBaseModel(request, timeout=IMPORT_TIMEOUT_S)
+    origin = origin_of(source, revision)
+    if "local_folder" in origin:
+        session.output.note(f"importing {origin['local_folder']}; the server copies its files and checks them")
+    response = session.client.registry.create_base_model(
+        hub_repo=name, display_name=display_name, timeout=IMPORT_TIMEOUT_S, **origin
+    )
     session.output.show(response, lambda: _one(response.base_model))
 
 
 @command(app, "list")
 def list_models(session: Session, limit: LimitOption = DEFAULT_LIMIT) -> None:
     """List base models, newest first."""
-    call = session.connection.registry.ListBaseModels
-    response = gather(call, registry.ListBaseModelsRequest(), "base_models", limit, session.output, NONE_YET)
+    response = gather(session.client.registry.list_base_models, limit, session.output, NONE_YET)
     session.output.show(response, lambda: _many(response.base_models))
 
 
 @command(app, "get")
 def get_model(session: Session, id: Annotated[str, typer.Argument(help="An id, or a hub name.")]) -> None:
     """Show a base model."""
-    response = session.connection.registry.GetBaseModel(registry.GetBaseModelRequest(id=id), timeout=CALL_TIMEOUT_S)
+    response = session.client.registry.get_base_model(id=id)
     session.output.show(response, lambda: _one(response.base_model))
 
 
-def creation_of(source: str, revision: str | None) -> registry.CreateBaseModelRequest:
-    """What to ask of the server for a source: a folder that is there wins over a hub name."""
+def origin_of(source: str, revision: str | None) -> dict[str, Any]:
+    """The field that says where a model comes from: a folder that is there wins over a hub name."""
     folder = Path(source).expanduser()
     if folder.is_dir():
         _refuse_revision(revision, "a folder")
-        return registry.CreateBaseModelRequest(local_folder=str(folder.resolve()))
+        return {"local_folder": str(folder.resolve())}
     if source.startswith(ARTIFACT_PREFIX):
         _refuse_revision(revision, "an artifact")
-        return registry.CreateBaseModelRequest(artifact_id=source.removeprefix(ARTIFACT_PREFIX))
+        return {"artifact_id": source.removeprefix(ARTIFACT_PREFIX)}
     if _HUB_NAME.fullmatch(source):
-        return registry.CreateBaseModelRequest(hub=registry.HubSource(repo=source, revision=revision or ""))
+        return {"hub": {"repo": source, "revision": revision}}
     text = f"{source!r} is no folder here, no hub name (organisation/model) and no artifact:ID; check the path"
     raise CliError(text, EXIT_USAGE)
 
@@ -85,7 +82,7 @@ def _chat_template(model: base_model_pb2.BaseModel) -> str:
     return "no: strategy CHAT is refused" if model.files else ""
 
 
-def _many(models: list[base_model_pb2.BaseModel]) -> Table:
+def _many(models: Iterable[base_model_pb2.BaseModel]) -> Table:
     rows = [
         (
             model.id,

@@ -8,7 +8,7 @@ from tunesmith.cli import wording
 from tunesmith.cli.output import table
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
 from tunesmith.cli.session import Session, command
-from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
+from tunesmith.pool.v1 import pool_pb2
 
 app = typer.Typer(help="Where work can run.", no_args_is_help=True)
 
@@ -23,8 +23,7 @@ def pools() -> None:
 @command(app, "list")
 def list_pools(session: Session, limit: LimitOption = DEFAULT_LIMIT) -> None:
     """List pools, newest first."""
-    call = session.connection.pools.ListPools
-    response = gather(call, pool_service_pb2.ListPoolsRequest(), "pools", limit, session.output, NONE_YET)
+    response = gather(session.client.pools.list_pools, limit, session.output, NONE_YET)
     session.output.show(response, lambda: _many(response.pools))
 
 

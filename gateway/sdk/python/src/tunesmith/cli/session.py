@@ -5,14 +5,11 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import grpc
 import typer
-from tunesmith.cli.connection import Connection, address_of
 from tunesmith.cli.errors import EXIT_INTERRUPTED, CliError, explain
 from tunesmith.cli.output import Format, Output
-
-# Everything but an import of a model, an upload and a stream answers far sooner.
-CALL_TIMEOUT_S = 30.0
+from tunesmith.client.blocking import Tunesmith
+from tunesmith.client.errors import TunesmithError
 
 ServerOption = Annotated[
     str | None,
@@ -22,11 +19,11 @@ OutputOption = Annotated[Format, typer.Option("--output", "-o", help="What to pr
 
 
 class Session:
-    """One run of a command: a connection to the server, and somewhere to print."""
+    """One run of a command: a client of the server, and somewhere to print."""
 
     def __init__(self, server: str | None, output: Output) -> None:
         self.output = output
-        self.connection = Connection(address_of(server))
+        self.client = Tunesmith(server)
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -58,13 +55,12 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
 
 
 def _call(function: Callable[..., None], server: str | None, output: Output, arguments: dict[str, Any]) -> None:
-    session = Session(server, output)
     try:
-        function(session, **arguments)
-    except grpc.RpcError as error:
-        raise explain(error, str(session.connection.address)) from None
-    finally:
-        session.connection.close()
+        session = Session(server, output)
+        with session.client:
+            function(session, **arguments)
+    except TunesmithError as error:
+        raise explain(error) from None
 
 
 def _shared_before() -> list[inspect.Parameter]:

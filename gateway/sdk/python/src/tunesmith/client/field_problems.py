@@ -1,13 +1,14 @@
-"""Compares a value out of a file with a message's descriptor, and collects everything that does not fit."""
+"""Compares a value as JSON has it with a message's descriptor, and collects everything that does not fit."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message_factory import GetMessageClass
+from tunesmith.client.errors import Violation
 
 _KINDS = {
     FieldDescriptor.CPPTYPE_INT32: "a whole number",
@@ -18,17 +19,17 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one field, and what to do about it."""
-
-    path: str
-    text: str
+# Every path below the message that is looked at; walked only when there is something to say.
+Everything = Callable[[], list[str]]
 
 
-def problems(value: Mapping[Any, Any], descriptor: Any) -> Iterator[Problem]:
+def problems(value: Mapping[Any, Any], descriptor: Any) -> Iterator[Violation]:
     """Everything in a mapping that a message of this type can't take."""
-    return _section_problems(value, descriptor, "", list(leaf_paths(descriptor)))
+    return _section_problems(value, descriptor, "", partial(_all_paths, descriptor))
+
+
+def _all_paths(descriptor: Any) -> list[str]:
+    return list(leaf_paths(descriptor))
 
 
 def leaf_paths(descriptor: Any, path: str = "") -> Iterator[str]:
@@ -40,43 +41,46 @@ def leaf_paths(descriptor: Any, path: str = "") -> Iterator[str]:
             yield from leaf_paths(field.message_type, inner)
 
 
-def _section_problems(value: Mapping[Any, Any], descriptor: Any, path: str, everything: list[str]) -> Iterator[Problem]:
+def _section_problems(value: Mapping[Any, Any], descriptor: Any, path: str, everything: Everything) -> Iterator[Violation]:
     fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
     for key, inner in value.items():
         inner_path = f"{path}.{key}" if path else str(key)
         field = fields.get(key) if isinstance(key, str) else None
         if field is None:
-            yield Problem(inner_path, f"no such field; {_advice(str(key), [*descriptor.fields_by_name], everything)}")
+            yield Violation(inner_path, f"no such field; {_advice(str(key), [*descriptor.fields_by_name], everything())}")
         elif inner is not None:
             yield from _field_problems(inner, field, inner_path, everything)
 
 
-def _field_problems(value: Any, field: Any, path: str, everything: list[str]) -> Iterator[Problem]:
-    if _is_ours(field):
-        if isinstance(value, Mapping):
-            yield from _section_problems(value, field.message_type, path, everything)
-        else:
-            names = ", ".join(inner.name for inner in field.message_type.fields)
-            yield Problem(path, f"takes a section with {names}; got {_shown(value)}")
-    elif field.is_repeated:
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                yield from _leaf_problems(item, field, f"{path}[{index}]")
-        else:
-            yield Problem(path, f"takes a list; put {_shown(value)} into brackets")
+def _field_problems(value: Any, field: Any, path: str, everything: Everything) -> Iterator[Violation]:
+    if not field.is_repeated:
+        yield from _item_problems(value, field, path, everything)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _item_problems(item, field, f"{path}[{index}]", everything)
     else:
+        yield Violation(path, f"takes a list; put {_shown(value)} into brackets")
+
+
+def _item_problems(value: Any, field: Any, path: str, everything: Everything) -> Iterator[Violation]:
+    if not _is_ours(field):
         yield from _leaf_problems(value, field, path)
+    elif isinstance(value, Mapping):
+        yield from _section_problems(value, field.message_type, path, everything)
+    else:
+        names = ", ".join(inner.name for inner in field.message_type.fields)
+        yield Violation(path, f"takes a section with {names}; got {_shown(value)}")
 
 
-def _leaf_problems(value: Any, field: Any, path: str) -> Iterator[Problem]:
+def _leaf_problems(value: Any, field: Any, path: str) -> Iterator[Violation]:
     if field.enum_type is not None and not (isinstance(value, int) and not isinstance(value, bool)):
         if not isinstance(value, str) or value not in field.enum_type.values_by_name:
-            yield Problem(path, f"{_shown(value)} is none of its values; {_enum_advice(str(value), field.enum_type)}")
+            yield Violation(path, f"{_shown(value)} is none of its values; {_enum_advice(str(value), field.enum_type)}")
         return
     try:
         ParseDict({field.name: [value] if field.is_repeated else value}, GetMessageClass(field.containing_type)())
     except ParseError:
-        yield Problem(path, f"takes {_KINDS.get(field.cpp_type, 'a section')}; got {_shown(value)}")
+        yield Violation(path, f"takes {_KINDS.get(field.cpp_type, 'a section')}; got {_shown(value)}")
 
 
 def _advice(key: str, names: list[str], everything: list[str]) -> str:

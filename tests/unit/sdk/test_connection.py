@@ -1,8 +1,8 @@
-"""Where a command goes."""
+"""Where a client goes."""
 
 import pytest
-from tunesmith.cli.connection import Address, address_of
-from tunesmith.cli.errors import CliError
+from tunesmith.client.connection import Address, address_of
+from tunesmith.client.errors import InvalidArgument
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,11 @@ def test_the_settings_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("server", ["host:0", "host:65536", "host:port", "ftp://host:21"])
 def test_what_is_no_address(server: str) -> None:
-    with pytest.raises(CliError) as caught:
+    with pytest.raises(InvalidArgument, match=server):
         address_of(server)
-    assert caught.value.exit_code == 2
+
+
+def test_a_setting_that_is_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNESMITH_PORT", "http")
+    with pytest.raises(InvalidArgument, match="TUNESMITH_PORT: 'http' is no port"):
+        address_of(None)

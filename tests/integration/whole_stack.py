@@ -9,16 +9,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from supervisor.probes import free_port
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 # On two idle cores it takes about 3 and 15 seconds; a machine that runs other tests beside these needs more.
 HEALTHY_WITHIN_S = 60.0
 POOL_WITHIN_S = 120.0
@@ -68,8 +68,9 @@ def start(home: Path, port: int, worker_port: int, **settings: str) -> Stack:
     return Stack(home, port, worker_port, process)
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+@contextmanager
+def running() -> Iterator[Stack]:
+    """A stack of its own, with a pool that takes work and the starter's model."""
     with tempfile.TemporaryDirectory(prefix="ts-") as folder:
         made = start(Path(folder), free_port("127.0.0.1"), free_port("127.0.0.1"))
         try:

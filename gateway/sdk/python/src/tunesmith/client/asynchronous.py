@@ -1,0 +1,91 @@
+"""The client for an event loop."""
+
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tunesmith.client import download, upload, watch
+from tunesmith.client._generated import (
+    AsyncJobService,
+    AsyncParameterService,
+    AsyncPoolService,
+    AsyncProviderService,
+    AsyncRegistryService,
+)
+from tunesmith.client.connection import address_of, open_async_channel
+from tunesmith.client.download import Download, nothing_of, wanted
+from tunesmith.client.paging import gather_async
+from tunesmith.client.upload import Source, Upload
+from tunesmith.job.v1 import artifact_pb2, job_pb2
+from tunesmith.job.v1.job_service_pb2 import WatchJobResponse
+from tunesmith.registry.v1 import dataset_pb2
+
+
+class AsyncTunesmith:
+    """`Tunesmith` for an event loop: the same attributes and methods, to be awaited. Make it where the loop runs."""
+
+    def __init__(self, server: str | None = None) -> None:
+        self.address = address_of(server)
+        self._channel = open_async_channel(self.address)
+        name = str(self.address)
+        self.jobs = AsyncJobService(self._channel, name)
+        self.registry = AsyncRegistryService(self._channel, name)
+        self.pools = AsyncPoolService(self._channel, name)
+        self.parameters = AsyncParameterService(self._channel, name)
+        self.providers = AsyncProviderService(self._channel, name)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls that still run end with Cancelled."""
+        await self._channel.close()
+
+    def watch_job(
+        self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S, on_break: watch.OnBreak | None = None
+    ) -> AsyncGenerator[WatchJobResponse, None]:
+        """As `Tunesmith.watch_job`. Cancelling its reader, or closing it, ends the stream."""
+        return watch.watch_job_async(self.jobs, job_id, give_up_s=give_up_s, on_break=on_break)
+
+    async def wait_for_job(self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S) -> job_pb2.Job:
+        """As `Tunesmith.wait_for_job`."""
+        return await watch.wait_for_job_async(self.jobs, job_id, give_up_s)
+
+    async def upload_dataset(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        display_name: str | None = None,
+        format: dataset_pb2.DatasetFormat | int | str | None = None,
+        request_id: str | None = None,
+        progress: upload.OnProgress | None = None,
+    ) -> dataset_pb2.Dataset:
+        """As `Tunesmith.upload_dataset`; the file is read in a thread."""
+        sending = Upload(source, filename, display_name, format, request_id, progress)
+        return await upload.upload_dataset_async(self.registry, sending)
+
+    async def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
+        """As `Tunesmith.list_artifacts`."""
+        answer = await gather_async(self.jobs.list_artifacts, job_id=job_id)
+        return wanted(answer.artifacts, kind)
+
+    async def download_artifacts(
+        self,
+        job_id: str,
+        folder: str | os.PathLike[str],
+        kind: download.Kind | None = None,
+        *,
+        overwrite: bool = False,
+        progress: download.OnProgress | None = None,
+    ) -> list[Path]:
+        """As `Tunesmith.download_artifacts`."""
+        artifacts = await self.list_artifacts(job_id, kind)
+        if not artifacts:
+            raise nothing_of(job_id, kind)
+        return await download.download_async(self.jobs, Download(artifacts, Path(folder), overwrite, progress))

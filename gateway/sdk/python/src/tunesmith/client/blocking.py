@@ -1,0 +1,100 @@
+"""The client for callers that wait."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tunesmith.client import download, upload, watch
+from tunesmith.client._generated import JobService, ParameterService, PoolService, ProviderService, RegistryService
+from tunesmith.client.connection import address_of, open_channel
+from tunesmith.client.download import Download, nothing_of, wanted
+from tunesmith.client.paging import gather
+from tunesmith.client.upload import Source, Upload
+from tunesmith.job.v1 import artifact_pb2, job_pb2
+from tunesmith.job.v1.job_service_pb2 import WatchJobResponse
+from tunesmith.registry.v1 import dataset_pb2
+
+
+class Tunesmith:
+    """A connection to a server, by `host:port` or URL; without one as TUNESMITH_HOST and TUNESMITH_PORT say.
+
+    Its attributes are the services, with a method a call; its methods do what takes several. It connects at the first call, may
+    be used by several threads, and is closed by `close` or by leaving its `with` block.
+    """
+
+    def __init__(self, server: str | None = None) -> None:
+        self.address = address_of(server)
+        self._channel = open_channel(self.address)
+        name = str(self.address)
+        self.jobs = JobService(self._channel, name)
+        self.registry = RegistryService(self._channel, name)
+        self.pools = PoolService(self._channel, name)
+        self.parameters = ParameterService(self._channel, name)
+        self.providers = ProviderService(self._channel, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls that still run end with Cancelled."""
+        self._channel.close()
+
+    def watch_job(
+        self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S, on_break: watch.OnBreak | None = None
+    ) -> Generator[WatchJobResponse, None, None]:
+        """What happens to a job until it is over: each event once, whatever becomes of the connection meanwhile.
+
+        `on_break` is told True when the stream breaks and False when it goes on. Raises Unavailable when nothing was heard for
+        `give_up_s`.
+        """
+        return watch.watch_job(self.jobs, job_id, give_up_s=give_up_s, on_break=on_break)
+
+    def wait_for_job(self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S) -> job_pb2.Job:
+        """The job as it ended; its state says how."""
+        return watch.wait_for_job(self.jobs, job_id, give_up_s)
+
+    def upload_dataset(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        display_name: str | None = None,
+        format: dataset_pb2.DatasetFormat | int | str | None = None,
+        request_id: str | None = None,
+        progress: upload.OnProgress | None = None,
+    ) -> dataset_pb2.Dataset:
+        """Upload rows from a path or a file that is open for reading bytes: JSONL, JSON, CSV or Parquet.
+
+        `progress` is told the bytes sent so far. The server checks every row before this returns.
+        """
+        sending = Upload(source, filename, display_name, format, request_id, progress)
+        return upload.upload_dataset(self.registry, sending)
+
+    def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
+        """The files of one kind that a job made; without a kind its result, an adapter or a model."""
+        return wanted(gather(self.jobs.list_artifacts, job_id=job_id).artifacts, kind)
+
+    def download_artifacts(
+        self,
+        job_id: str,
+        folder: str | os.PathLike[str],
+        kind: download.Kind | None = None,
+        *,
+        overwrite: bool = False,
+        progress: download.OnProgress | None = None,
+    ) -> list[Path]:
+        """Write a job's result, or its artifacts of one kind, below a folder; answers the files.
+
+        A file is written only if its SHA-256 is the one that was announced, and none outside of the folder. What is there already
+        is not fetched again; `overwrite` replaces other files. `progress` is told the bytes that are there so far. Raises
+        NotFound if the job has nothing of the kind.
+        """
+        artifacts = self.list_artifacts(job_id, kind)
+        if not artifacts:
+            raise nothing_of(job_id, kind)
+        return download.download(self.jobs, Download(artifacts, Path(folder), overwrite, progress))
