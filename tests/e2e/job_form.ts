@@ -1,0 +1,32 @@
+import type { Locator, Page } from "playwright-core";
+
+/** The form of a new job, by the names that stand in the protos: on a page of the console, or in an element on any page. */
+export class JobForm {
+  constructor(private readonly scope: Page | Locator) {}
+
+  /** Unfold a section. */
+  async open(section: string): Promise<void> {
+    await this.scope.getByRole("navigation", { name: "Sections of the configuration" }).getByRole("button", { name: section }).click();
+  }
+
+  /** The box in which a number or a text is typed; sliders have one beside them. */
+  box(label: string): Locator {
+    return this.scope.getByRole("textbox", { name: label, exact: true });
+  }
+
+  menu(label: string): Locator {
+    return this.scope.getByLabel(new RegExp(`^${label}`)).and(this.scope.locator("select"));
+  }
+
+  /** Pick what a search finds first. */
+  async pick(label: string, search: string): Promise<void> {
+    const picker = this.scope.getByRole("combobox", { name: new RegExp(`^${label}`) });
+    await picker.click();
+    await picker.fill(search);
+    await this.scope.getByRole("listbox", { name: label }).getByRole("option").first().click();
+  }
+
+  get create(): Locator {
+    return this.scope.getByRole("button", { name: "Create job" });
+  }
+}

@@ -1,0 +1,69 @@
+import type { Job } from "@tunesmith/sdk";
+import { Link } from "wouter";
+import { StateBadge } from "../../ui/StateBadge.js";
+import { Time } from "../../ui/Time.js";
+import { Copyable } from "./Copyable.js";
+import { JobActions } from "./JobActions.js";
+import type { ActedJob } from "./useJobAction.js";
+
+/** A job's name, what it is made of, and what can be done with it. */
+export function JobHead({ job, acted }: { job: Job; acted: ActedJob }) {
+  const configuration = job.resolvedSpec.value ?? job.spec.value;
+  const dataset = configuration?.datasets?.trainingFileId;
+  return (
+    <>
+      <nav aria-label="Where this is">
+        <Link href="/jobs">Jobs</Link>
+      </nav>
+      <div className="page-head">
+        <div className="job-title">
+          <h1>{job.displayName || job.id}</h1>
+          <StateBadge state={job.state} />
+        </div>
+        <JobActions job={job} acted={acted} />
+      </div>
+      <dl className="job-facts">
+        <Fact name="Job">
+          <Copyable text={job.id} name="id of the job" />
+        </Fact>
+        {configuration?.model?.baseModel && (
+          <Fact name="Base model">
+            <Link href="/models">{configuration.model.baseModel}</Link>
+          </Fact>
+        )}
+        {dataset && (
+          <Fact name="Dataset">
+            <Link href={`/datasets/${encodeURIComponent(dataset)}`}>
+              <code>{dataset}</code>
+            </Link>
+          </Fact>
+        )}
+        <Fact name="Provider">{job.provider}</Fact>
+        {job.poolId && (
+          <Fact name="Pool">
+            <Copyable text={job.poolId} name="id of the pool" />
+          </Fact>
+        )}
+        {job.attempt > 0 && <Fact name="Attempt">{job.attempt}</Fact>}
+        <Fact name="Created">
+          <Time time={job.createTime} />
+        </Fact>
+      </dl>
+      <nav className="job-places" aria-label="Parts of this page">
+        <a href="#curves">Curves</a>
+        <a href="#events">Events</a>
+        <a href="#artifacts">Artifacts</a>
+        <a href="#configuration">Configuration</a>
+      </nav>
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

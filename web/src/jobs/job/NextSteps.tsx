@@ -1,0 +1,56 @@
+import { ArtifactKind, type Job } from "@tunesmith/sdk";
+import { downloadJobCommands } from "../../ui/commands.js";
+import { useTunesmith } from "../../ui/tunesmith.js";
+import { type ArtifactSet, isResult, kindWord } from "./artifactSets.js";
+
+const FOLDER = "out";
+
+/** What comes after a job that succeeded: take its result, and load it. */
+export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
+  const { baseUrl, artifactSetUrl } = useTunesmith();
+  const result = sets.find(isResult);
+  if (!result) {
+    return null;
+  }
+  const file = result.files[0]!;
+  const commands = downloadJobCommands(baseUrl, job.id, file.id);
+  return (
+    <section className="panel stack job-next" aria-label="What comes next">
+      <div className="job-set-head">
+        <div>
+          <h2>It is done</h2>
+          <p className="soft">
+            Take the {kindWord(result.kind)} as one archive, or by a command that checks every file's SHA-256.
+          </p>
+        </div>
+        <a className="button button-primary" href={artifactSetUrl(file.id)} download>
+          Download {kindWord(result.kind)}
+        </a>
+      </div>
+      <pre className="code" tabIndex={0}>
+        {`${commands.cli} --to ${FOLDER}`}
+      </pre>
+      <details>
+        <summary>Load it in Python</summary>
+        <pre className="code job-submitted" tabIndex={0}>
+          {loadingCode(job, result)}
+        </pre>
+      </details>
+    </section>
+  );
+}
+
+function loadingCode(job: Job, { kind, name }: ArtifactSet): string {
+  if (kind === ArtifactKind.MODEL) {
+    return `from transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained("${FOLDER}/${name}")`;
+  }
+  const base = job.resolvedSpec.case === "resolvedConfiguration" ? job.resolvedSpec.value.model?.baseModel : undefined;
+  return [
+    "from peft import PeftModel",
+    "from transformers import AutoModelForCausalLM",
+    "",
+    "# The base model's folder, or its name on the Hugging Face hub.",
+    `base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(base ?? "")})`,
+    `model = PeftModel.from_pretrained(base, "${FOLDER}/${name}")`,
+  ].join("\n");
+}

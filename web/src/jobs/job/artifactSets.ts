@@ -1,0 +1,39 @@
+import { type Artifact, ArtifactKind, ArtifactKindSchema } from "@tunesmith/sdk";
+
+/** The files that belong together: an adapter, a model, a checkpoint. */
+export interface ArtifactSet {
+  id: string;
+  /** The folder its paths begin with. */
+  name: string;
+  kind: ArtifactKind;
+  step: bigint;
+  sizeBytes: bigint;
+  files: Artifact[];
+}
+
+// What a person came for is first.
+const ORDER = [ArtifactKind.ADAPTER, ArtifactKind.MODEL, ArtifactKind.CHECKPOINT, ArtifactKind.TRAINING_STATE];
+
+/** Artifacts by their sets: results first, then checkpoints, the latest first. */
+export function artifactSets(artifacts: Artifact[]): ArtifactSet[] {
+  const sets = new Map<string, ArtifactSet>();
+  for (const artifact of artifacts) {
+    const { setId, kind, step, path } = artifact;
+    const set = sets.get(setId) ?? { id: setId, name: path.split("/", 1)[0]!, kind, step, sizeBytes: 0n, files: [] };
+    sets.set(setId, set);
+    set.files.push(artifact);
+    set.sizeBytes += artifact.sizeBytes;
+  }
+  const place = (kind: ArtifactKind) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
+  return [...sets.values()].sort((a, b) => place(a.kind) - place(b.kind) || Number(b.step - a.step));
+}
+
+/** What a kind of set is called: the enum's own word. */
+export function kindWord(kind: ArtifactKind): string {
+  return (ArtifactKindSchema.value[kind]?.localName ?? "set").toLowerCase().replaceAll("_", " ");
+}
+
+/** What people use, as against what the next attempt goes on from. */
+export function isResult({ kind }: ArtifactSet): boolean {
+  return kind === ArtifactKind.ADAPTER || kind === ArtifactKind.MODEL;
+}

@@ -1,0 +1,35 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Artifact } from "@tunesmith/sdk";
+import { useTunesmith } from "../../ui/tunesmith.js";
+import { type ArtifactSet, artifactSets } from "./artifactSets.js";
+
+const PAGE = 1000;
+
+/**
+ * The sets a job made. They are asked for again when `news` changes: when an event tells of a further set, or the job has ended.
+ * In between nobody asks, nor while `news` is undefined.
+ */
+export function useArtifacts(
+  jobId: string,
+  news: string | undefined,
+): { sets: ArtifactSet[] | undefined; error: unknown; retry: () => void } {
+  const { jobs } = useTunesmith();
+  const { data, error, refetch } = useQuery({
+    queryKey: ["artifacts", jobId, news],
+    queryFn: async ({ signal }) => {
+      const artifacts: Artifact[] = [];
+      let pageToken = "";
+      do {
+        const page = await jobs.listArtifacts({ jobId, pageSize: PAGE, pageToken }, { signal });
+        artifacts.push(...page.artifacts);
+        pageToken = page.nextPageToken;
+      } while (pageToken);
+      return artifactSets(artifacts);
+    },
+    enabled: news !== undefined,
+    // What was listed stays on screen until the new list is there.
+    placeholderData: (before) => before,
+    staleTime: Infinity,
+  });
+  return { sets: data, error, retry: () => void refetch() };
+}

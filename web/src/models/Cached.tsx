@@ -1,0 +1,12 @@
+import { CacheStatus } from "@tunesmith/sdk";
+
+/** Whether a job can start without a download. */
+export function Cached({ status }: { status: CacheStatus }) {
+  return status === CacheStatus.CACHED ? (
+    <span className="badge badge-good">Stored</span>
+  ) : (
+    <span className="badge" title="The first job on each pool downloads it">
+      On the hub
+    </span>
+  );
+}

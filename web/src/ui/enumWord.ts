@@ -1,0 +1,14 @@
+import type { DescEnum } from "@bufbuild/protobuf";
+
+/** A value of an enum as a word for people: the enum's own, so that one added to the protos shows at once. */
+export function enumWord(schema: DescEnum, value: number): string {
+  const name = schema.value[value]?.localName.replaceAll("_", " ").toLowerCase() ?? `value ${value}`;
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+/** The values of an enum that mean something, as words and as addresses name them. */
+export function enumChoices(schema: DescEnum): { value: number; name: string; word: string; path: string }[] {
+  return schema.values
+    .filter(({ number }) => number !== 0)
+    .map(({ number, name, localName }) => ({ value: number, name, word: enumWord(schema, number), path: localName.toLowerCase() }));
+}
