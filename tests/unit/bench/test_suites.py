@@ -8,8 +8,8 @@ import pytest
 from bench.figures import Bar
 from bench.suites import SUITES
 
-UNITS = re.compile(r"_(s|ms|us|per_s|mib|count|ratio)$")
-# Issue 3's bars, written a second time so that none moves unseen.
+UNITS = re.compile(r"_(s|ms|us|per_s|kb|mib|count|ratio)$")
+# The bars of issues 3 and 4, written a second time so that none moves unseen.
 BARS = {
     "tunesmith.get_job_c1_p50_ms": [Bar(at_most=2.0)],
     "tunesmith.get_job_json_c1_p50_ms": [Bar(at_most=2.0)],
@@ -23,11 +23,15 @@ BARS = {
     "tunesmith_warm.first_step_s": [Bar(at_most=1.5)],
     "tunesmith_cold.first_step_s / trl_script.first_step_s": [Bar(at_most=1.0)],
     "tunesmith.training_s / trl_script.training_s": [Bar(at_most=1.03), Bar(at_most=1.05, of_worse_end=True)],
+    "load.largest_js_kb": [Bar(at_most=250.0)],
+    "list.loaded_p95_ms": [Bar(at_most=50.0)],
+    "list.loading_p95_ms": [Bar(at_most=50.0)],
+    "point.p95_ms": [Bar(at_most=300.0)],
 }
 FIGURES = [figure for suite in SUITES.values() for figure in suite.figures]
 
 
-def test_the_bars_are_those_of_the_issue() -> None:
+def test_the_bars_are_those_of_the_issues() -> None:
     found = {" / ".join([figure.value, *figure.beside]): [*figure.bars] for figure in FIGURES if figure.bars}
     assert found == BARS
 
