@@ -8,7 +8,8 @@ declare module "vitest" {
     gateway: string;
     /** The port of a page of another origin, which the gateway allows. */
     foreignPort: number;
-    home: string;
+    /** The process that starts and watches the stack's parts; 0 where journeys are skipped. */
+    supervisor: number;
   }
 }
 
@@ -20,11 +21,11 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   if (skipped) {
     console.warn(`skipped: ${skipped}`);
     project.provide("gateway", "");
-    project.provide("home", "");
+    project.provide("supervisor", 0);
     return undefined;
   }
   const stack = await Stack.start({ TUNESMITH_ALLOWED_ORIGINS: `http://127.0.0.1:${foreignPort}` });
   project.provide("gateway", stack.url);
-  project.provide("home", stack.home);
+  project.provide("supervisor", stack.pid);
   return () => stack.stop();
 }

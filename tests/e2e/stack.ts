@@ -7,38 +7,44 @@ import { ROOT } from "./places.ts";
 const READY_WITHIN_MS = 150_000;
 const STOPPED_WITHIN_MS = 30_000;
 
+/** What a stack's supervisor says once its parts are there. */
+const WORKS = ["pool ready", "starter: done"];
+
 /** The whole of Tunesmith, as `make up` runs it, in a home of its own. */
 export class Stack {
   readonly home: string;
-  readonly port: number;
   readonly url: string;
   private readonly process: ChildProcess;
 
-  private constructor(home: string, port: number, workerPort: number, settings: Record<string, string>) {
+  private constructor(checkout: string, home: string, port: number, workerPort: number, settings: Record<string, string>) {
     this.home = home;
-    this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     const foreign = (name: string) => name.startsWith("TUNESMITH_") || name.startsWith("RAY_");
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign(name)));
     const said = openSync(this.log, "w");
     this.process = spawn(`${ROOT}.venv/bin/python`, ["-m", "supervisor"], {
-      cwd: ROOT,
+      cwd: checkout,
       stdio: ["ignore", said, said],
       env: { ...environment, TUNESMITH_HOME: home, TUNESMITH_PORT: `${port}`, TUNESMITH_WORKER_PORT: `${workerPort}`, ...settings },
     });
     closeSync(said);
   }
 
+  /** The supervisor's process. */
+  get pid(): number {
+    return this.process.pid!;
+  }
+
   private get log(): string {
     return `${this.home}/said`;
   }
 
-  /** Start one, and come back when it takes work. */
-  static async start(settings: Record<string, string> = {}): Promise<Stack> {
+  /** Start one, and come back when it takes work, or when its supervisor has said other signs. */
+  static async start(settings: Record<string, string> = {}, { checkout = ROOT, signs = WORKS } = {}): Promise<Stack> {
     // A socket's path has to be short.
-    const stack = new Stack(mkdtempSync("/tmp/ts-"), await freePort(), await freePort(), settings);
+    const stack = new Stack(checkout, mkdtempSync("/tmp/ts-"), await freePort(), await freePort(), settings);
     try {
-      await stack.waitUntil("pool ready", "starter: done");
+      await stack.waitUntil(signs);
     } catch (error) {
       await stack.stop();
       throw error;
@@ -46,7 +52,7 @@ export class Stack {
     return stack;
   }
 
-  private async waitUntil(...signs: string[]): Promise<void> {
+  private async waitUntil(signs: readonly string[]): Promise<void> {
     const deadline = Date.now() + READY_WITHIN_MS;
     for (;;) {
       const said = readFileSync(this.log, "utf8");

@@ -38,7 +38,9 @@ export function Actions(props: ActionsProps) {
     <div className="panel actions">
       <h2>{errors.length === 0 ? "Ready" : wrong.length > 0 ? "To put right" : "Still needed"}</h2>
       <div role="status" className="actions-said">
-        {errors.length === 0 && <p className="soft">{changed === 1 ? "1 field is set" : `${changed} fields are set`}; the rest gets its default.</p>}
+        {errors.length === 0 && (
+          <p className="soft">{changed === 1 ? "1 field is set" : `${changed} fields are set`}; the rest gets its default.</p>
+        )}
         {wrong.length > 0 && <Links {...props} items={wrong} />}
         {missing.length > 0 && (
           <>
@@ -56,7 +58,13 @@ export function Actions(props: ActionsProps) {
       {submit && (
         <>
           <div className="switch">
-            <input id={`${id}-strict`} type="checkbox" checked={strict} aria-describedby={`${id}-strict-help`} onChange={(event) => onStrict(event.currentTarget.checked)} />
+            <input
+              id={`${id}-strict`}
+              type="checkbox"
+              checked={strict}
+              aria-describedby={`${id}-strict-help`}
+              onChange={(event) => onStrict(event.currentTarget.checked)}
+            />
             <label htmlFor={`${id}-strict`}>Strict</label>
             <p className="field-help" id={`${id}-strict-help`}>
               Refuse the job if {providerName} would leave out a field that is set.

@@ -121,7 +121,13 @@ export default function ConfigureForm({ submit = true, onChange, onCreated, ...g
             named={submit}
           />
           <Form ref={form} />
-          <Lowering lowering={lowering} asked={findings.keepsRules} error={translation?.error} providerName={providerName} parts={parts} />
+          <Lowering
+            lowering={lowering}
+            asked={findings.keepsRules}
+            error={translation?.error}
+            providerName={providerName}
+            parts={parts}
+          />
           <JsonView configuration={configuration} onReplace={(next) => edit({ kind: "replace", configuration: next })} />
         </div>
         <div className="configure-end">
@@ -151,7 +157,11 @@ function shortName(name: string | undefined): string {
 }
 
 /** What the provider made of the form. While it is asked anew, drops of fields that are still set stay in sight. */
-function loweringNow(translation: Translation | undefined, provider: string, configuration: JobConfiguration): readonly FieldLowering[] {
+function loweringNow(
+  translation: Translation | undefined,
+  provider: string,
+  configuration: JobConfiguration,
+): readonly FieldLowering[] {
   if (!translation || translation.provider !== provider) {
     return [];
   }
@@ -164,9 +174,11 @@ function loweringNow(translation: Translation | undefined, provider: string, con
   );
 }
 
-const REQUIRED = new Map(PARTS.flatMap(function required(part): [string, boolean][] {
-  return part.kind === "field" ? [[part.path, part.required]] : part.parts.flatMap(required);
-}));
+const REQUIRED = new Map(
+  PARTS.flatMap(function required(part): [string, boolean][] {
+    return part.kind === "field" ? [[part.path, part.required]] : part.parts.flatMap(required);
+  }),
+);
 
 /** Whether an error is only that a field nobody filled in yet is needed. */
 function isMissing(path: string, configuration: JobConfiguration, faults: ReadonlyMap<string, unknown>): boolean {

@@ -5,7 +5,13 @@ import { Button } from "../ui/Button.js";
 import { Notice } from "../ui/Notice.js";
 
 /** The configuration as JSON: to read, and to put another one in its place. */
-export function JsonView({ configuration, onReplace }: { configuration: JobConfiguration; onReplace(next: JobConfiguration): void }) {
+export function JsonView({
+  configuration,
+  onReplace,
+}: {
+  configuration: JobConfiguration;
+  onReplace(next: JobConfiguration): void;
+}) {
   const id = useId();
   const [typed, setTyped] = useState<string>();
   const [faults, setFaults] = useState<readonly string[]>([]);

@@ -32,7 +32,9 @@ export function Lowering({ lowering, asked, error, providerName, parts }: Loweri
       </summary>
       <div className="section-body">
         {error && <ErrorNotice error={error} />}
-        {lowering.length === 0 && !error && <p className="soft">Once the form is complete, here stands what {providerName} makes of each field.</p>}
+        {lowering.length === 0 && !error && (
+          <p className="soft">Once the form is complete, here stands what {providerName} makes of each field.</p>
+        )}
         {lowering.length > 0 && (
           <table className="lowering-table">
             <thead>

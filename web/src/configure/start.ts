@@ -14,7 +14,10 @@ export interface Start {
 export function startWith({ initial, dataset, baseModel }: { initial?: JsonValue; dataset?: string; baseModel?: string }): Start {
   const given = initial === undefined ? undefined : readData(JobConfigurationSchema, initial);
   let configuration = given?.configuration ?? create(JobConfigurationSchema);
-  for (const [control, value] of [["dataset", dataset], ["base model", baseModel]] satisfies [Control, string | undefined][]) {
+  for (const [control, value] of [
+    ["dataset", dataset],
+    ["base model", baseModel],
+  ] satisfies [Control, string | undefined][]) {
     // The field that can't be left out is the one people mean by "the dataset".
     const field = fieldsOf(describe(JobConfigurationSchema)).find((one) => one.control === control && one.required);
     if (field && value) {

@@ -45,7 +45,10 @@ export function useCreation(request: JobRequest): Creation {
   const [job, setJob] = useState<Job>();
   const [refusal, setRefusal] = useState<Refusal>();
   const { configuration, provider } = request;
-  const still = refusal && refusal.provider === provider && equals(JobConfigurationSchema, refusal.of, configuration) ? refusal.error : undefined;
+  const still =
+    refusal && refusal.provider === provider && equals(JobConfigurationSchema, refusal.of, configuration)
+      ? refusal.error
+      : undefined;
   const findings = useMemo(() => findingsOf(still), [still]);
   const warns = still?.reason === WARNINGS_NOT_ACCEPTED;
   return {
@@ -63,7 +66,13 @@ export function useCreation(request: JobRequest): Creation {
       setRefusal(undefined);
       try {
         const { strict, displayName } = request;
-        const named = attempts.current.name({ provider, displayName, strict, acceptWarnings, spec: { case: "configuration", value: configuration } });
+        const named = attempts.current.name({
+          provider,
+          displayName,
+          strict,
+          acceptWarnings,
+          spec: { case: "configuration", value: configuration },
+        });
         const answer = await jobs.createJob(named);
         attempts.current.done();
         setJob(answer.job);

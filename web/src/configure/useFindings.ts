@@ -31,7 +31,10 @@ interface Said {
 /** The rules, the provider, the server and what was typed, together. */
 export function useFindings({ parts, state, providerName, strict, lowering, server }: Said): Findings {
   const { configuration, faults } = state;
-  const own = useMemo(() => [...faultFindings(faults), ...violations(JobConfigurationSchema, configuration)], [configuration, faults]);
+  const own = useMemo(
+    () => [...faultFindings(faults), ...violations(JobConfigurationSchema, configuration)],
+    [configuration, faults],
+  );
   const advised = useMemo(
     () => advice(JobConfigurationSchema, configuration, parts, providerName, strict),
     [configuration, parts, providerName, strict],

@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Route, Switch } from "wouter";
 import { Frame } from "./Frame.js";
 import { NotFoundPage } from "./NotFoundPage.js";
 
@@ -18,9 +18,6 @@ export function Console() {
     <Frame>
       <Suspense fallback={<p className="soft">Loading…</p>}>
         <Switch>
-          <Route path="/">
-            <Redirect to="/jobs" replace />
-          </Route>
           <Route path="/jobs" component={JobsPage} />
           <Route path="/jobs/new" component={NewJobPage} />
           <Route path="/jobs/:id">{({ id }) => <JobPage key={id} id={id} />}</Route>

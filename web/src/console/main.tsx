@@ -11,6 +11,10 @@ import { createQueryClient } from "./queries.js";
 import { applyTheme, storedTheme } from "./theme.js";
 
 applyTheme(storedTheme());
+if (location.pathname === "/") {
+  // Before anything is drawn, so that it is where the visit begins and not a step that takes the focus along.
+  history.replaceState(null, "", "/jobs");
+}
 createRoot(document.getElementById("console")!).render(
   <StrictMode>
     <TunesmithProvider value={createTunesmith({ baseUrl: location.origin })}>

@@ -64,7 +64,7 @@ export function useNavigation(page: RefObject<HTMLElement | null>): void {
       }
     };
     const arrive = () => {
-      const tall = document.documentElement.scrollHeight - window.innerHeight >= top;
+      const tall = top === 0 || document.documentElement.scrollHeight - window.innerHeight >= top;
       if (!(main.querySelector("h1") && tall) && Date.now() - began < PATIENCE_MS) {
         frame = requestAnimationFrame(arrive);
         return;

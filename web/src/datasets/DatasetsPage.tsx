@@ -154,7 +154,9 @@ function NoDatasets({ onChoose }: { onChoose: () => void }) {
   return (
     <div className="panel empty">
       <h2>No datasets yet</h2>
-      <p className="soft">Drop files anywhere on this page, or choose them: JSONL, JSON, CSV or Parquet. Every row is checked before one is stored.</p>
+      <p className="soft">
+        Drop files anywhere on this page, or choose them: JSONL, JSON, CSV or Parquet. Every row is checked before one is stored.
+      </p>
       <Button look="primary" onClick={onChoose}>
         Choose files
       </Button>

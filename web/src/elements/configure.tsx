@@ -50,7 +50,9 @@ function parsed(given: JsonValue | undefined): { json?: JsonValue; fault?: strin
   try {
     return { json: JSON.parse(given) as JsonValue };
   } catch (error) {
-    return { fault: `The attribute configuration is not JSON: ${(error as Error).message}. Put a JobConfiguration as JSON there.` };
+    return {
+      fault: `The attribute configuration is not JSON: ${(error as Error).message}. Put a JobConfiguration as JSON there.`,
+    };
   }
 }
 

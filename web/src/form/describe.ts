@@ -1,12 +1,11 @@
+import { type DescEnum, type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import {
-  type DescEnum,
-  type DescField,
-  type DescMessage,
-  getOption,
-  hasOption,
-  ScalarType,
-} from "@bufbuild/protobuf";
-import { choice as choiceOption, knob as knobOption, type KnobValue, Scale, Widget } from "@tunesmith/sdk/gen/tunesmith/options/v1/field";
+  choice as choiceOption,
+  knob as knobOption,
+  type KnobValue,
+  Scale,
+  Widget,
+} from "@tunesmith/sdk/gen/tunesmith/options/v1/field";
 import type { Range } from "./range.js";
 import { rulesOf, type ShownRules } from "./rules.js";
 
@@ -15,17 +14,7 @@ export type FieldType = "integer" | "number" | "text" | "switch" | "choice" | "j
 
 /** How a field is drawn. */
 export type Control =
-  | "slider"
-  | "number"
-  | "text"
-  | "menu"
-  | "switches"
-  | "switch"
-  | "lines"
-  | "base model"
-  | "dataset"
-  | "credential"
-  | "json";
+  "slider" | "number" | "text" | "menu" | "switches" | "switch" | "lines" | "base model" | "dataset" | "credential" | "json";
 
 /** One value of an enum. */
 export interface ChoiceDescription {
@@ -113,10 +102,15 @@ function partOf(field: DescField, path: string, above: string[]): Part {
     instead: (field.oneof?.fields ?? []).filter((other) => other !== field).map((other) => path.replace(/[^.]+$/, other.name)),
   };
   // Free keys have no fields of their own, and a message that holds itself has no last one.
-  const opened = field.fieldKind === "message" && !field.message.typeName.startsWith("google.protobuf.") && !above.includes(field.message.typeName);
+  const opened =
+    field.fieldKind === "message" &&
+    !field.message.typeName.startsWith("google.protobuf.") &&
+    !above.includes(field.message.typeName);
   if (opened) {
     const parts = partsOf(field.message, `${path}.`, above);
-    return { kind: "group", ...described, required: rules.required, addedByChoice: knob.addedByChoice, parts };
+    // Only one member of a oneof can be there, so being there is a choice.
+    const addedByChoice = knob.addedByChoice || described.instead.length > 0;
+    return { kind: "group", ...described, required: rules.required, addedByChoice, parts };
   }
   const type = typeOf(field);
   const choices = field.enum ? choicesOf(field.enum) : [];
@@ -189,7 +183,12 @@ function choicesOf(type: DescEnum): ChoiceDescription[] {
     .filter((value) => value.number !== 0)
     .map((value) => {
       const choice = hasOption(value, choiceOption) ? getOption(value, choiceOption) : undefined;
-      return { number: value.number, value: value.name, label: choice?.label || readable(value.localName), help: choice?.help ?? "" };
+      return {
+        number: value.number,
+        value: value.name,
+        label: choice?.label || readable(value.localName),
+        help: choice?.help ?? "",
+      };
     });
 }
 

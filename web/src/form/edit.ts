@@ -32,7 +32,12 @@ export function begin<M extends Message>(schema: DescMessage, parts: readonly Pa
 }
 
 /** The form after an edit. */
-export function edited<M extends Message>(schema: DescMessage, parts: readonly Part[], state: FormState<M>, edit: Edit<M>): FormState<M> {
+export function edited<M extends Message>(
+  schema: DescMessage,
+  parts: readonly Part[],
+  state: FormState<M>,
+  edit: Edit<M>,
+): FormState<M> {
   switch (edit.kind) {
     case "replace":
       return begin(schema, parts, edit.configuration);
@@ -40,7 +45,8 @@ export function edited<M extends Message>(schema: DescMessage, parts: readonly P
       return { ...state, notes: [] };
     case "add": {
       const back = state.kept.get(edit.path);
-      const added = back === undefined ? add(schema, state.configuration, edit.path) : put(schema, state.configuration, edit.path, back);
+      const added =
+        back === undefined ? add(schema, state.configuration, edit.path) : put(schema, state.configuration, edit.path, back);
       return resettled(schema, parts, state, added, state.faults);
     }
     case "remove": {
@@ -78,7 +84,11 @@ function resettled<M extends Message>(
   };
 }
 
-function isGone(schema: DescMessage, { configuration, presence }: Pick<FormState, "configuration" | "presence">, path: string): boolean {
+function isGone(
+  schema: DescMessage,
+  { configuration, presence }: Pick<FormState, "configuration" | "presence">,
+  path: string,
+): boolean {
   return [...presence].some(([gone, { state }]) => {
     const out = state === "hidden" && !isSet(schema, configuration, gone);
     return out && (path === gone || path.startsWith(`${gone}.`));

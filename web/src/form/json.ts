@@ -46,8 +46,9 @@ function unknownNames(message: DescMessage, data: { [key: string]: JsonValue }, 
     const path = `${prefix}${key}`;
     const field = message.fields.find((one) => one.name === key || one.jsonName === key);
     if (!field) {
-      const meant = nearest(key, message.fields.map((one) => one.name));
-      return [`${path} is unknown; ${meant ? `did you mean ${prefix}${meant}?` : `known here: ${message.fields.map((one) => one.name).join(", ")}`}`];
+      const names = message.fields.map((one) => one.name);
+      const meant = nearest(key, names);
+      return [`${path} is unknown; ${meant ? `did you mean ${prefix}${meant}?` : `known here: ${names.join(", ")}`}`];
     }
     if (field.fieldKind === "message" && isObject(value) && !field.message.typeName.startsWith("google.protobuf.")) {
       return unknownNames(field.message, value, `${path}.`);

@@ -26,7 +26,13 @@ export function violations(schema: DescMessage, configuration: Message): Finding
 }
 
 /** What the provider of a limited description says, and what is unusual. `strict` makes errors of what it would drop. */
-export function advice(schema: DescMessage, configuration: Message, parts: readonly Part[], providerName: string, strict: boolean): Finding[] {
+export function advice(
+  schema: DescMessage,
+  configuration: Message,
+  parts: readonly Part[],
+  providerName: string,
+  strict: boolean,
+): Finding[] {
   return fieldsOf(parts).flatMap((field) => {
     const value = read(schema, configuration, field.path);
     return value === undefined ? [] : [...limitations(field, value, strict), ...unusual(field, value, providerName)];
@@ -91,7 +97,13 @@ function limitations(field: FieldDescription, value: Value, strict: boolean): Fi
     const { action, reason } = choice.limitation;
     const path = field.repeated ? `${field.path}[${index}]` : field.path;
     // The server names the item of a list in these words.
-    return [{ severity: severity(action), fieldPath: path, message: field.repeated ? `${shortName(field, choice.value)}: ${reason}` : reason }];
+    return [
+      {
+        severity: severity(action),
+        fieldPath: path,
+        message: field.repeated ? `${shortName(field, choice.value)}: ${reason}` : reason,
+      },
+    ];
   });
 }
 
@@ -102,7 +114,15 @@ function unusual(field: FieldDescription, value: Value, providerName: string): F
   const unit = field.unit ? ` ${field.unit}` : "";
   if (field.range && !takes(field.range, value)) {
     // Outside of the configuration's own range the rules have said so already.
-    return field.narrowed ? [{ severity: "error", fieldPath: field.path, message: `${providerName} takes ${rangeText(field.range)}${unit}; choose a value in between` }] : [];
+    return field.narrowed
+      ? [
+          {
+            severity: "error",
+            fieldPath: field.path,
+            message: `${providerName} takes ${rangeText(field.range)}${unit}; choose a value in between`,
+          },
+        ]
+      : [];
   }
   if (field.recommended && !takes(field.recommended, value)) {
     const message = `${showNumber(value)} is allowed and unusual: ${rangeText(field.recommended)}${unit} mostly works best`;

@@ -1,6 +1,8 @@
 /** The known name that is most like a misspelt one; undefined if none is like it. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known.map((one) => ({ one, steps: distance(name.toLowerCase(), one.toLowerCase()) })).sort((a, b) => a.steps - b.steps);
+  const ranked = known
+    .map((one) => ({ one, steps: distance(name.toLowerCase(), one.toLowerCase()) }))
+    .sort((a, b) => a.steps - b.steps);
   const best = ranked[0];
   return best && best.steps <= Math.max(2, Math.floor(name.length / 3)) ? best.one : undefined;
 }

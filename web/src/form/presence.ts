@@ -123,7 +123,7 @@ function* tries(schema: DescMessage, configuration: Message, part: Part): Genera
 /** Values that a field could have. Whether its own rules take them does not matter. */
 function samples(field: FieldDescription): Value[] {
   const values = sampleValues(field);
-  return field.repeated ? values.map((value) => [value]) as Value[] : values;
+  return field.repeated ? (values.map((value) => [value]) as Value[]) : values;
 }
 
 function sampleValues(field: FieldDescription): Value[] {

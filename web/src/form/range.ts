@@ -20,8 +20,12 @@ export function narrow(range: Range | undefined, other: Range | undefined): Rang
   if (!range || !other) {
     return range ?? other;
   }
-  const lower = [range, other].filter((one) => one.min !== undefined).sort((a, b) => b.min! - a.min! || (a.minExclusive ? -1 : 1))[0];
-  const upper = [range, other].filter((one) => one.max !== undefined).sort((a, b) => a.max! - b.max! || (a.maxExclusive ? -1 : 1))[0];
+  const lower = [range, other]
+    .filter((one) => one.min !== undefined)
+    .sort((a, b) => b.min! - a.min! || (a.minExclusive ? -1 : 1))[0];
+  const upper = [range, other]
+    .filter((one) => one.max !== undefined)
+    .sort((a, b) => a.max! - b.max! || (a.maxExclusive ? -1 : 1))[0];
   return { min: lower?.min, minExclusive: lower?.minExclusive, max: upper?.max, maxExclusive: upper?.maxExclusive };
 }
 

@@ -22,9 +22,12 @@ export function trackOf(field: Pick<FieldDescription, "range" | "scale" | "type"
   const min = lowEnd(field);
   const max = range.maxExclusive ? range.max! - niceStep(range.max! - min, whole) : range.max!;
   const scale = field.scale;
-  const inner = scale === Scale.LINEAR ? linearStops(min, max, whole) : scale === Scale.LOG2 ? doublings(min, max) : decades(min, max);
+  const inner =
+    scale === Scale.LINEAR ? linearStops(min, max, whole) : scale === Scale.LOG2 ? doublings(min, max) : decades(min, max);
   // Where the marks are, a hand that drags has to be able to stop.
-  const marks = [field.default as number | undefined, field.recommended?.min, field.recommended?.max].filter((mark) => mark !== undefined);
+  const marks = [field.default as number | undefined, field.recommended?.min, field.recommended?.max].filter(
+    (mark) => mark !== undefined,
+  );
   const rounded = [...inner, ...marks].map((value) => (whole ? Math.round(value) : tidy(value)));
   const stops = new Set([min, ...rounded.filter((value) => value > min && value < max), max]);
   return { min, max, scale, stops: [...stops].sort((one, other) => one - other) };
@@ -66,7 +69,14 @@ export function step(track: Track, value: number, by: number): number {
 /** What a key does to a value; undefined for a key that means nothing here. */
 export function keyed(track: Track, value: number, key: string): number | undefined {
   const page = Math.max(2, Math.round(track.stops.length / 10));
-  const steps: Record<string, number> = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: page, PageDown: -page };
+  const steps: Record<string, number> = {
+    ArrowRight: 1,
+    ArrowUp: 1,
+    ArrowLeft: -1,
+    ArrowDown: -1,
+    PageUp: page,
+    PageDown: -page,
+  };
   if (key === "Home" || key === "End") {
     return key === "Home" ? track.min : track.max;
   }
@@ -78,7 +88,9 @@ function lowEnd({ range, scale, type, recommended, default: preset }: Parameters
   const min = range!.min!;
   if (scale !== Scale.LINEAR && min <= 0) {
     // A logarithm has no zero: two decades below what anybody would recommend.
-    const small = Math.min(...[recommended?.min, preset as number | undefined, range!.max].filter((one) => one !== undefined && one > 0) as number[]);
+    const small = Math.min(
+      ...([recommended?.min, preset as number | undefined, range!.max].filter((one) => one !== undefined && one > 0) as number[]),
+    );
     return type === "integer" ? 1 : 10 ** (Math.floor(Math.log10(small) + 1e-9) - 2);
   }
   return range!.minExclusive ? min + niceStep(range!.max! - min, type === "integer") : min;

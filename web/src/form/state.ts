@@ -1,5 +1,15 @@
-// A configuration holds only what a person set: unset is not zero, and the server fills in defaults. Every change gives a new message.
-import { clone, type DescField, type DescMessage, fromJson, type JsonValue, type Message, ScalarType, toJson } from "@bufbuild/protobuf";
+// A configuration holds only what a person set: unset is not zero, and the server fills in defaults. Every change gives a new
+// message.
+import {
+  clone,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonValue,
+  type Message,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 
 /** What a field holds as forms have it: a list as an array, free keys as JSON data. Undefined: unset. */
@@ -79,7 +89,11 @@ function changedIn(message: ReflectMessage, prefix: string): string[] {
     });
 }
 
-function holderOf(root: ReflectMessage, path: string, adding: boolean): { message: ReflectMessage; field: DescField } | undefined {
+function holderOf(
+  root: ReflectMessage,
+  path: string,
+  adding: boolean,
+): { message: ReflectMessage; field: DescField } | undefined {
   const names = path.split(".");
   const last = names.pop()!;
   let at = root;
@@ -151,7 +165,9 @@ function jsonOf(message: ReflectMessage, field: DescField): JsonValue {
 function setJson(message: ReflectMessage, field: DescField, json: JsonValue): void {
   const carrier = reflect(message.desc, fromJson(message.desc, { [field.name]: json }));
   if (field.fieldKind === "list" || field.fieldKind === "map") {
-    (message.message as unknown as Record<string, unknown>)[field.localName] = (carrier.message as unknown as Record<string, unknown>)[field.localName];
+    (message.message as unknown as Record<string, unknown>)[field.localName] = (
+      carrier.message as unknown as Record<string, unknown>
+    )[field.localName];
   } else {
     message.set(field, carrier.get(field));
   }

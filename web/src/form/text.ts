@@ -14,7 +14,9 @@ export function parseNumber(text: string, whole: boolean): TypedNumber {
   const plain = GROUPED.test(typed) ? typed.replaceAll(",", "") : typed;
   const value = PLAIN.test(plain) ? Number(plain) : Number.NaN;
   if (!Number.isFinite(value)) {
-    const decimalComma = /^[+-]?\d+,\d+$/.test(typed) ? `; write ${typed.replace(",", ".")}` : "; write one such as 3, 0.0002 or 2e-4";
+    const decimalComma = /^[+-]?\d+,\d+$/.test(typed)
+      ? `; write ${typed.replace(",", ".")}`
+      : "; write one such as 3, 0.0002 or 2e-4";
     return { fault: `“${text.trim()}” is not a number${whole ? "; write a whole one such as 8" : decimalComma}` };
   }
   if (whole && !Number.isInteger(value)) {

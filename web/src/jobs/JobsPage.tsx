@@ -30,7 +30,8 @@ export default function JobsPage() {
   const [, navigate] = useLocation();
   const query = useSearch();
   const filter = useMemo(() => filterOf(query), [query]);
-  const { jobs, data, error, refetch, hasNextPage, isFetching, isPlaceholderData, isFetchNextPageError, fetchNextPage } = useJobList(filter);
+  const list = useJobList(filter);
+  const { jobs, data, error, refetch, hasNextPage, isFetching, isPlaceholderData, isFetchNextPageError, fetchNextPage } = list;
   const live = useLiveJobs();
   const above = useRef<HTMLDivElement>(null);
   const [refused, setRefused] = useState<{ job: Job; action: Action; error: TunesmithError } | null>(null);

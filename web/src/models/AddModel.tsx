@@ -62,7 +62,8 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
         sent.current = { body, requestId: newName() };
       }
       try {
-        const answer = await tunesmith.registry.createBaseModel({ ...request, requestId: sent.current.requestId }, { timeoutMs: TIMEOUT_MS });
+        const named = { ...request, requestId: sent.current.requestId };
+        const answer = await tunesmith.registry.createBaseModel(named, { timeoutMs: TIMEOUT_MS });
         return answer.baseModel;
       } catch (error) {
         const { violations } = toTunesmithError(error);
@@ -89,7 +90,7 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
       adding.mutate();
     }
   };
-  const text = (path: string, key: "repo" | "revision" | "folder" | "artifactId" | "hubRepo" | "displayName", label: string, help: string, sample = "") => (
+  const text = (path: string, key: Exclude<keyof Creation, "source" | "stage">, label: string, help: string, sample = "") => (
     <Field label={label} help={help} errors={errors.get(path)}>
       {(tied) => (
         <input
@@ -135,7 +136,8 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
             {text("hub.revision", "revision", "Revision", "A branch, tag or commit; empty means main.")}
           </>
         )}
-        {source === "folder" && text("local_folder", "folder", "Folder", "An absolute path on the server, below one of its import roots.", "/srv/models/my-model")}
+        {source === "folder" &&
+          text("local_folder", "folder", "Folder", "A whole path on the server, below an import root.", "/srv/models/my-model")}
         {source === "artifact" && text("artifact_id", "artifactId", "Artifact", "Any file of the model; its whole set is taken.")}
         {source !== "hub" && text("hub_repo", "hubRepo", "Name to list it under", "May be empty.", "organisation/model")}
         {text("display_name", "displayName", "Display name", "What people call it; empty means the last part of its name.")}

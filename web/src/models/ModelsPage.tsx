@@ -26,7 +26,9 @@ export default function ModelsPage() {
     const { baseModels, nextPageToken } = await tunesmith.registry.listBaseModels({ pageSize: 200, pageToken }, { signal });
     return { items: baseModels, nextPageToken };
   });
-  const shown = items.filter((model) => [model.displayName, model.hubRepo, model.family].some((name) => name.toLowerCase().includes(wanted)));
+  const shown = items.filter(({ displayName, hubRepo, family }) =>
+    [displayName, hubRepo, family].some((name) => name.toLowerCase().includes(wanted)),
+  );
   const id = query.get("id");
   const artifact = query.get("artifact");
   const shut = () => navigate("/models");
@@ -68,7 +70,11 @@ export default function ModelsPage() {
       )}
       {id && <ModelPanel key={id} id={id} known={items.find((model) => model.id === id || model.hubRepo === id)} onClose={shut} />}
       {(query.has("add") || artifact) && (
-        <AddModel artifactId={artifact ?? ""} onClose={shut} onAdded={(model) => navigate(`/models?id=${encodeURIComponent(model.id)}`)} />
+        <AddModel
+          artifactId={artifact ?? ""}
+          onClose={shut}
+          onAdded={(model) => navigate(`/models?id=${encodeURIComponent(model.id)}`)}
+        />
       )}
     </>
   );

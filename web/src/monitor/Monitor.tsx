@@ -38,6 +38,8 @@ export function MonitorView({ watched, compact, job: expected, head, action, chi
   if (!job) {
     return error ? <NoJob watched={watched} /> : <p className="panel soft">Loading job {id}…</p>;
   }
+  // Below the name, wherever that stands.
+  const notices = <JobNotices job={job} events={compact ? [] : events} action={action} />;
   return (
     <div className={compact ? "monitor monitor-compact" : "monitor"}>
       {head}
@@ -46,7 +48,7 @@ export function MonitorView({ watched, compact, job: expected, head, action, chi
       </p>
       <ConnectionBanner connection={connection} />
       {error && <ErrorNotice error={error} onRetry={retry} />}
-      <JobNotices job={job} events={events} action={action} />
+      {head !== undefined && notices}
       <section className="panel monitor-now" aria-label="Progress">
         {/* On a surface of its own: what colour a foreign page has behind it, nobody knows. */}
         {head === undefined && (
@@ -58,6 +60,7 @@ export function MonitorView({ watched, compact, job: expected, head, action, chi
         <Progress job={job} />
         <Figures model={model} compact={compact} />
       </section>
+      {head === undefined && notices}
       {children}
       <section className="monitor-section" id="curves">
         <h2 className="visually-hidden">Curves</h2>

@@ -87,7 +87,10 @@ function Parameter({ field, inside }: { field: FieldDescription; inside: string 
     <article className="parameter" id={field.path} tabIndex={-1} aria-labelledby={`${field.path}-label`}>
       <h3 id={`${field.path}-label`}>
         {inside && <span className="soft">{inside}</span>}
-        {field.label} <a className="parameter-path" href={`#${field.path}`}>{field.path}</a>
+        {field.label}{" "}
+        <a className="parameter-path" href={`#${field.path}`}>
+          {field.path}
+        </a>
       </h3>
       <p>{field.help}</p>
       <p className="soft parameter-facts">{facts.filter(Boolean).join(" · ")}</p>
@@ -124,5 +127,8 @@ function useAnchor(): void {
 function matches(field: FieldDescription, search: string): boolean {
   const choices = field.choices.map((choice) => `${choice.label} ${choice.value}`).join(" ");
   const text = `${field.label} ${field.path} ${field.help} ${choices}`.toLowerCase();
-  return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }

@@ -74,7 +74,14 @@ function ByHand({ name, text, onClose }: { name: string; text: string; onClose: 
     <dialog ref={dialog} className="dialog stack" aria-labelledby={title} onClose={onClose}>
       <h2 id={title}>Copy for {name}</h2>
       <p className="soft">This browser does not let the page copy. The text is selected: copy it with Ctrl+C or ⌘C.</p>
-      <textarea ref={area} className="input copy-text" readOnly rows={Math.min(16, text.split("\n").length + 1)} value={text} aria-labelledby={title} />
+      <textarea
+        ref={area}
+        className="input copy-text"
+        readOnly
+        rows={Math.min(16, text.split("\n").length + 1)}
+        value={text}
+        aria-labelledby={title}
+      />
       <div className="row">
         <Button onClick={() => dialog.current?.close()}>Close</Button>
       </div>

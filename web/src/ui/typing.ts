@@ -5,5 +5,6 @@ export function isTyping(event: KeyboardEvent): boolean {
   // The target of what happens in a shadow root is its host; the path begins with the field itself.
   const target = event.composedPath()[0];
   const field = target instanceof Element && target.closest(FIELDS) !== null;
-  return field || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]") !== null;
+  const browsers = event.ctrlKey || event.metaKey || event.altKey || event.isComposing;
+  return field || browsers || document.querySelector("dialog[open]") !== null;
 }

@@ -30,9 +30,18 @@ describe("making a job", () => {
     await waitFor(() => expect(made).toHaveBeenCalledWith(expect.objectContaining({ id: "j1" })));
     expect(gateway.created).toHaveLength(1);
     const [{ provider, displayName, spec, strict, acceptWarnings, requestId }] = gateway.created as [Gateway["created"][number]];
-    expect({ provider, displayName, strict, acceptWarnings }).toEqual({ provider: "limited", displayName: "first", strict: false, acceptWarnings: false });
+    expect({ provider, displayName, strict, acceptWarnings }).toEqual({
+      provider: "limited",
+      displayName: "first",
+      strict: false,
+      acceptWarnings: false,
+    });
     expect(requestId).toMatch(/^[0-9a-f]{32}$/);
-    expect(spec.value).toMatchObject({ model: { baseModel: "tunesmith/pico" }, datasets: { trainingFileId: "d1" }, method: { type: 2, loraConfig: {} } });
+    expect(spec.value).toMatchObject({
+      model: { baseModel: "tunesmith/pico" },
+      datasets: { trainingFileId: "d1" },
+      method: { type: 2, loraConfig: {} },
+    });
     expect(spec.value?.schedule).toBeUndefined();
   });
 
@@ -48,7 +57,9 @@ describe("making a job", () => {
     const { gateway, user } = show({ initial: COMPLETE });
     const rank = await screen.findByRole("textbox", { name: "Rank" });
     await user.type(rank, "9999");
-    expect(within(rank.closest(".field") as HTMLElement).getByText("must be greater than or equal to 1 and less than or equal to 256")).toBeTruthy();
+    expect(
+      within(rank.closest(".field") as HTMLElement).getByText("must be greater than or equal to 1 and less than or equal to 256"),
+    ).toBeTruthy();
     expect(rank.getAttribute("aria-invalid")).toBe("true");
     await user.click(create());
     expect(gateway.created).toHaveLength(0);
@@ -56,11 +67,18 @@ describe("making a job", () => {
 
   test("what the server says stands at its field until the form is changed", async () => {
     const gateway = new Gateway();
-    gateway.refusals.push(badRequest(["configuration.model.base_model", "tunesmith/pico is no base model; import it"], ["display_name", "is taken; use another"]));
+    gateway.refusals.push(
+      badRequest(
+        ["configuration.model.base_model", "tunesmith/pico is no base model; import it"],
+        ["display_name", "is taken; use another"],
+      ),
+    );
     const { user } = show({ initial: COMPLETE }, gateway);
     await user.click(await screen.findByRole("button", { name: "Create job" }));
     const model = screen.getByRole("combobox", { name: /Base model/ });
-    await waitFor(() => expect(within(model.closest(".field") as HTMLElement).getByText(/is no base model; import it/)).toBeTruthy());
+    await waitFor(() =>
+      expect(within(model.closest(".field") as HTMLElement).getByText(/is no base model; import it/)).toBeTruthy(),
+    );
     expect(screen.getByText(/is taken; use another/)).toBeTruthy();
     await user.type(model, "x");
     expect(screen.queryByText(/is no base model; import it/)).toBeNull();
@@ -114,10 +132,17 @@ describe("what it tells and takes", () => {
     const { user } = show({ submit: false, dataset: "d2", baseModel: "m", onChange: (change) => changes.push(change) });
     expect(await screen.findByText(/Still needed/)).toBeTruthy();
     expect(screen.queryByRole("button", { name: /^Create/ })).toBeNull();
-    expect(changes.at(-1)).toMatchObject({ valid: false, configuration: { model: { base_model: "m" }, datasets: { training_file_id: "d2" } } });
+    expect(changes.at(-1)).toMatchObject({
+      valid: false,
+      configuration: { model: { base_model: "m" }, datasets: { training_file_id: "d2" } },
+    });
     await user.selectOptions(screen.getByRole("combobox", { name: /^Method/ }), "Full");
     await waitFor(() => expect(changes.at(-1)).toMatchObject({ valid: true, findings: [] }));
-    expect(changes.at(-1)?.configuration).toEqual({ model: { base_model: "m" }, datasets: { training_file_id: "d2" }, method: { type: "TRAINING_METHOD_FULL" } });
+    expect(changes.at(-1)?.configuration).toEqual({
+      model: { base_model: "m" },
+      datasets: { training_file_id: "d2" },
+      method: { type: "TRAINING_METHOD_FULL" },
+    });
   });
 
   test("a page that hands in another configuration sees it", async () => {
@@ -174,6 +199,8 @@ describe("what it tells and takes", () => {
     gateway.empty = true;
     show({}, gateway);
     expect(await screen.findByText(/tunesmith models import/)).toBeTruthy();
-    expect((screen.getAllByRole("link", { name: "Upload one" })[0] as HTMLAnchorElement).href).toBe("http://gateway.test/datasets");
+    expect((screen.getAllByRole("link", { name: "Upload one" })[0] as HTMLAnchorElement).href).toBe(
+      "http://gateway.test/datasets",
+    );
   });
 });

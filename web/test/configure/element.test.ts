@@ -41,13 +41,18 @@ describe("<tunesmith-configure>", () => {
   test("takes its attributes, tells of changes and of the job", async () => {
     const { gateway, told, inside, element } = await place({ dataset: "d1", "base-model": "tunesmith/pico" });
     const method = await inside.findByLabelText(/^Method needed/);
-    expect(told[0]).toMatchObject(["tunesmith-change", { valid: false, configuration: { datasets: { training_file_id: "d1" } } }]);
+    expect(told[0]).toMatchObject([
+      "tunesmith-change",
+      { valid: false, configuration: { datasets: { training_file_id: "d1" } } },
+    ]);
     const user = userEvent.setup();
     await user.selectOptions(method, "LoRA");
     await waitFor(() => expect(told.at(-1)).toMatchObject(["tunesmith-change", { valid: true, configuration: COMPLETE }]));
     expect(element.configuration).toEqual(COMPLETE);
     await user.click(inside.getByText("Create job"));
-    await waitFor(() => expect(told.at(-1)).toMatchObject(["tunesmith-created", { id: "j1", job: { id: "j1", state: "JOB_STATE_QUEUED" } }]));
+    await waitFor(() =>
+      expect(told.at(-1)).toMatchObject(["tunesmith-created", { id: "j1", job: { id: "j1", state: "JOB_STATE_QUEUED" } }]),
+    );
     expect(gateway.created).toHaveLength(1);
   });
 

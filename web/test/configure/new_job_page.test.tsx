@@ -1,6 +1,13 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
-import { createTunesmith, GetJobResponseSchema, JobConfigurationSchema, JobService, ProviderService, RegistryService } from "@tunesmith/sdk";
+import {
+  createTunesmith,
+  GetJobResponseSchema,
+  JobConfigurationSchema,
+  JobService,
+  ProviderService,
+  RegistryService,
+} from "@tunesmith/sdk";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
@@ -26,7 +33,12 @@ function visit(path: string) {
     service(JobService, {
       getJob: ({ id }) =>
         create(GetJobResponseSchema, {
-          job: { id, displayName: "earlier", provider: "limited", spec: { case: "configuration", value: fromJson(JobConfigurationSchema, EARLIER) } },
+          job: {
+            id,
+            displayName: "earlier",
+            provider: "limited",
+            spec: { case: "configuration", value: fromJson(JobConfigurationSchema, EARLIER) },
+          },
         }),
       createJob: () => ({ job: { id: "new-one" } }),
     });

@@ -38,19 +38,43 @@ export class Gateway {
       listProviders: () => ({ providers: [LIMITED, { id: "other", displayName: "Other (elsewhere)" }] }),
       translateConfiguration: ({ id, configuration }) => {
         this.translated.push(id);
-        const dropped = configuration?.schedule?.maxSteps ? [{ fieldPath: "schedule.epochs", action: LoweringAction.DROPPED, detail: "max_steps decides" }] : [];
-        return { lowering: [{ fieldPath: "model.base_model", action: LoweringAction.SENT, detail: "as it is" }, ...dropped].map(lowering) };
+        const dropped = configuration?.schedule?.maxSteps
+          ? [{ fieldPath: "schedule.epochs", action: LoweringAction.DROPPED, detail: "max_steps decides" }]
+          : [];
+        return {
+          lowering: [{ fieldPath: "model.base_model", action: LoweringAction.SENT, detail: "as it is" }, ...dropped].map(
+            lowering,
+          ),
+        };
       },
     });
     service(RegistryService, {
       listBaseModels: () => ({
-        baseModels: this.empty ? [] : [{ id: "m1", hubRepo: "tunesmith/pico", displayName: "pico", trainable: true, parameterCount: 2_164_416n, dtype: "F32" }],
+        baseModels: this.empty
+          ? []
+          : [
+              {
+                id: "m1",
+                hubRepo: "tunesmith/pico",
+                displayName: "pico",
+                trainable: true,
+                parameterCount: 2_164_416n,
+                dtype: "F32",
+              },
+            ],
       }),
       listDatasets: () => ({
         datasets: this.empty
           ? []
           : [
-              { id: "d1", displayName: "alpaca", rowCount: 52_002n, sizeBytes: 9_000_000n, format: DatasetFormat.ALPACA, version: 1 },
+              {
+                id: "d1",
+                displayName: "alpaca",
+                rowCount: 52_002n,
+                sizeBytes: 9_000_000n,
+                format: DatasetFormat.ALPACA,
+                version: 1,
+              },
               { id: "d2", displayName: "chats", rowCount: 12n, sizeBytes: 900n, format: DatasetFormat.MESSAGES, version: 2 },
             ],
       }),

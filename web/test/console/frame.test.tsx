@@ -89,3 +89,24 @@ test("the first thing that Tab reaches skips to the page", async () => {
   const target = document.querySelector(document.activeElement!.getAttribute("href")!);
   expect([target?.tagName, (target as HTMLElement).tabIndex]).toEqual(["MAIN", -1]);
 });
+
+test("a new page begins at its top, and the way back leads to where one was", async () => {
+  shown();
+  const page = document.documentElement;
+  Object.defineProperty(page, "scrollHeight", { value: 5_000, configurable: true });
+  try {
+    window.scrollTo(0, 700);
+    window.dispatchEvent(new Event("scroll"));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    press("g", "m");
+    await waitFor(() => expect(document.activeElement?.textContent).toBe("Models"));
+    expect(window.scrollY).toBe(0);
+    // As a browser goes back: the address first, then the event.
+    (window as unknown as { happyDOM: { setURL: (url: string) => void } }).happyDOM.setURL(new URL("/jobs", window.location.href).href);
+    act(() => void window.dispatchEvent(new PopStateEvent("popstate")));
+    await waitFor(() => expect(document.activeElement?.textContent).toBe("Jobs"));
+    expect(window.scrollY).toBe(700);
+  } finally {
+    Reflect.deleteProperty(page, "scrollHeight");
+  }
+});

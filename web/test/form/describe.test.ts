@@ -1,9 +1,10 @@
 // @vitest-environment node
-import { createFileRegistry, fromJson } from "@bufbuild/protobuf";
+import { create, createFileRegistry, fromJson } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Scale } from "@tunesmith/sdk";
 import { describe, expect, test } from "vitest";
 import { describe as describeSchema, fieldsOf, groupsOf } from "../../src/form/describe.js";
+import { add, isSet, read, write } from "../../src/form/state.js";
 import { fieldAt, PARTS, SCHEMA } from "./knobs.js";
 
 // As many as ListParameters answers; tests/contract/test_parameters.py asserts the same number.
@@ -36,7 +37,12 @@ describe("what a form knows of a configuration", () => {
       scale: Scale.LOG10,
       required: false,
     });
-    expect(fieldAt("schedule.sequence_length")).toMatchObject({ type: "integer", unit: "tokens", range: { min: 512, max: 33000 }, scale: Scale.LOG2 });
+    expect(fieldAt("schedule.sequence_length")).toMatchObject({
+      type: "integer",
+      unit: "tokens",
+      range: { min: 512, max: 33000 },
+      scale: Scale.LOG2,
+    });
     expect(fieldAt("schedule.checkpoints").scale).toBe(Scale.LINEAR);
   });
 
@@ -54,7 +60,12 @@ describe("what a form knows of a configuration", () => {
   });
 
   test("reads rules of texts and lists", () => {
-    expect(fieldAt("output.suffix")).toMatchObject({ type: "text", minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9][A-Za-z0-9_.\\-]*$" });
+    expect(fieldAt("output.suffix")).toMatchObject({
+      type: "text",
+      minLength: 1,
+      maxLength: 64,
+      pattern: "^[A-Za-z0-9][A-Za-z0-9_.\\-]*$",
+    });
     expect(fieldAt("optimizations.enabled")).toMatchObject({ control: "switches", repeated: true, unique: true, maxItems: 16 });
     expect(fieldAt("model.base_model")).toMatchObject({ control: "base model", required: true });
     expect(fieldAt("datasets.training_file_id").control).toBe("dataset");
@@ -63,8 +74,15 @@ describe("what a form knows of a configuration", () => {
   });
 
   test("knows which groups are there by choice", () => {
-    const byChoice = groupsOf(PARTS).filter((group) => group.addedByChoice).map((group) => group.path);
-    expect(byChoice).toEqual(["method.lora_config", "method.prompt_tuning_config", "integrations.wandb", "integrations.huggingface"]);
+    const byChoice = groupsOf(PARTS)
+      .filter((group) => group.addedByChoice)
+      .map((group) => group.path);
+    expect(byChoice).toEqual([
+      "method.lora_config",
+      "method.prompt_tuning_config",
+      "integrations.wandb",
+      "integrations.huggingface",
+    ]);
   });
 
   test("describes a knob that was added to a proto with no other edit", () => {
@@ -76,18 +94,37 @@ describe("what a form knows of a configuration", () => {
         {
           name: "Section",
           field: [
-            { name: "num_beams", number: 1, type: "TYPE_INT32", label: "LABEL_OPTIONAL", proto3Optional: true, oneofIndex: 0 },
+            { name: "num_beams", number: 1, type: "TYPE_INT32", label: "LABEL_OPTIONAL", proto3Optional: true, oneofIndex: 1 },
             { name: "myself", number: 2, type: "TYPE_MESSAGE", typeName: ".added.Section", label: "LABEL_OPTIONAL" },
+            { name: "by_count", number: 3, type: "TYPE_INT64", label: "LABEL_OPTIONAL", oneofIndex: 0 },
+            { name: "by_plan", number: 4, type: "TYPE_MESSAGE", typeName: ".added.Plan", label: "LABEL_OPTIONAL", oneofIndex: 0 },
+            { name: "stops", number: 5, type: "TYPE_STRING", label: "LABEL_REPEATED" },
           ],
-          oneofDecl: [{ name: "_num_beams" }],
+          oneofDecl: [{ name: "how" }, { name: "_num_beams" }],
         },
+        { name: "Plan", field: [{ name: "name", number: 1, type: "TYPE_STRING", label: "LABEL_OPTIONAL" }] },
       ],
     });
     const message = createFileRegistry(file, () => undefined).getMessage("added.Section")!;
     const parts = describeSchema(message);
-    expect(parts).toHaveLength(2);
-    expect(parts[0]).toMatchObject({ kind: "field", path: "num_beams", label: "Num beams", control: "number", type: "integer", required: false });
+    expect(parts).toHaveLength(5);
+    expect(parts[0]).toMatchObject({
+      kind: "field",
+      path: "num_beams",
+      label: "Num beams",
+      control: "number",
+      type: "integer",
+      required: false,
+    });
     // A message that holds itself is free JSON, not a form without an end.
     expect(parts[1]).toMatchObject({ kind: "field", path: "myself", control: "json" });
+    expect(parts[4]).toMatchObject({ kind: "field", control: "lines", repeated: true });
+    // Members of a oneof are there by choice, each instead of the others.
+    expect(parts[2]).toMatchObject({ kind: "field", type: "integer", instead: ["by_plan"] });
+    expect(parts[3]).toMatchObject({ kind: "group", addedByChoice: true, instead: ["by_count"] });
+    const counted = write(message, create(message), "by_count", 5);
+    expect(read(message, counted, "by_count")).toBe(5);
+    const planned = add(message, counted, "by_plan");
+    expect([isSet(message, planned, "by_count"), isSet(message, planned, "by_plan")]).toEqual([false, true]);
   });
 });

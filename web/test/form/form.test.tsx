@@ -71,7 +71,10 @@ describe("a form by hand and by keyboard", () => {
     await user.click((await screen.findAllByRole("checkbox", { name: "Dynamic padding", hidden: true }))[0]!);
     await user.click(screen.getByRole("checkbox", { name: "Flash attention", hidden: true }));
     const text = screen.getByLabelText("The configuration as JSON") as HTMLTextAreaElement;
-    expect(JSON.parse(text.value).optimizations.enabled).toEqual(["OPTIMIZATION_FEATURE_FLASH_ATTENTION", "OPTIMIZATION_FEATURE_DYNAMIC_PADDING"]);
+    expect(JSON.parse(text.value).optimizations.enabled).toEqual([
+      "OPTIMIZATION_FEATURE_FLASH_ATTENTION",
+      "OPTIMIZATION_FEATURE_DYNAMIC_PADDING",
+    ]);
     const field = screen.getByRole("group", { name: /^Optimizations/, hidden: true });
     expect(within(field).getByText(/FLASH_ATTENTION: it picks its own kernel/)).toBeTruthy();
   });
@@ -91,11 +94,12 @@ describe("a form by hand and by keyboard", () => {
     const ids = [...container.querySelectorAll("[id]")].map((element) => element.id);
     expect(new Set(ids).size).toBe(ids.length);
     const controls = [...container.querySelectorAll<HTMLInputElement>("input, select, textarea")];
-    // 40 knobs less the hidden one, 16 sliders less the hidden one beside their boxes, 8 switches in place of one box, 2 groups by
-    // choice, and what is not a knob: provider, name, strict, JSON.
+    // 40 knobs less the hidden one, 15 shown sliders beside their boxes, 8 switches in place of one box, 2 groups by choice, and
+    // what is not a knob: provider, name, strict, JSON.
     expect(controls).toHaveLength(39 + 15 + 7 + 2 + 4);
     for (const control of controls) {
-      const named = (control.labels?.length ?? 0) > 0 || control.hasAttribute("aria-labelledby") || control.hasAttribute("aria-label");
+      const named =
+        (control.labels?.length ?? 0) > 0 || control.hasAttribute("aria-labelledby") || control.hasAttribute("aria-label");
       expect(named, control.outerHTML).toBe(true);
     }
     for (const element of container.querySelectorAll("[aria-describedby]")) {

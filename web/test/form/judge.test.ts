@@ -62,14 +62,18 @@ describe("what a provider says", () => {
       { severity: "error", fieldPath: "schedule.epochs", message: "Limited takes 1 to 5 epochs; choose a value in between" },
     ]);
     expect(said({ optimizer: { learning_rate: 0.1 } })).toEqual([
-      { severity: "warning", fieldPath: "optimizer.learning_rate", message: "0.1 is allowed and unusual: 1e-5 to 5e-4 mostly works best" },
+      {
+        severity: "warning",
+        fieldPath: "optimizer.learning_rate",
+        message: "0.1 is allowed and unusual: 1e-5 to 5e-4 mostly works best",
+      },
     ]);
     expect(said({ optimizer: { learning_rate: 5e-4 } })).toEqual([]);
   });
 
   test("what became of each field counts where it does not act", () => {
-    const lowering = [LoweringAction.SENT, LoweringAction.CONVERTED, LoweringAction.DROPPED, LoweringAction.REFUSED].map((action, index) =>
-      create(FieldLoweringSchema, { fieldPath: `f${index}`, action, detail: "why" }),
+    const lowering = [LoweringAction.SENT, LoweringAction.CONVERTED, LoweringAction.DROPPED, LoweringAction.REFUSED].map(
+      (action, index) => create(FieldLoweringSchema, { fieldPath: `f${index}`, action, detail: "why" }),
     );
     expect(loweringFindings(lowering, false).map(({ severity, fieldPath }) => [severity, fieldPath])).toEqual([
       ["warning", "f2"],

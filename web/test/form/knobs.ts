@@ -36,7 +36,12 @@ export const LIMITED: Provider = create(ProviderSchema, {
   displayName: "Limited",
   capabilities: {
     limitations: [
-      { fieldPath: "method.type", value: "TRAINING_METHOD_QLORA", action: LoweringAction.REFUSED, reason: "it has no quantized weights; use LORA" },
+      {
+        fieldPath: "method.type",
+        value: "TRAINING_METHOD_QLORA",
+        action: LoweringAction.REFUSED,
+        reason: "it has no quantized weights; use LORA",
+      },
       {
         fieldPath: "optimizations.enabled",
         value: "OPTIMIZATION_FEATURE_FLASH_ATTENTION",

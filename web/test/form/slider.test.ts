@@ -36,7 +36,9 @@ describe("sliders", () => {
   });
 
   test("a rank runs by doublings and has both ends", () => {
-    expect(trackOf(fieldAt("method.lora_config.rank")).stops).toEqual([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]);
+    expect(trackOf(fieldAt("method.lora_config.rank")).stops).toEqual([
+      1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256,
+    ]);
     expect(trackOf(fieldAt("schedule.sequence_length")).stops.slice(-3)).toEqual([24576, 32768, 33000]);
   });
 

@@ -28,7 +28,14 @@ describe("a configuration that is changed", () => {
     const fields = fieldsOf(PARTS);
     expect(fields).toHaveLength(40);
     for (const field of fields) {
-      const one = { choice: field.choices[0]?.number, text: "a", integer: 7, number: 0.5, switch: true, json: { together: { n: [1, "x"] } } }[field.type];
+      const one = {
+        choice: field.choices[0]?.number,
+        text: "a",
+        integer: 7,
+        number: 0.5,
+        switch: true,
+        json: { together: { n: [1, "x"] } },
+      }[field.type];
       const value = (field.repeated ? [one] : one) as Value;
       const changed = write(SCHEMA, configuration({}), field.path, value);
       expect(read(SCHEMA, changed, field.path), field.path).toEqual(value);
@@ -57,7 +64,10 @@ describe("a configuration as JSON", () => {
 
   test.each([
     ['{"optimizer": {"lerning_rate": 1}}', "optimizer.lerning_rate is unknown; did you mean optimizer.learning_rate?"],
-    ['{"method": {"type": "TRAINING_METHOD_LORRA"}}', "method.type: TRAINING_METHOD_LORRA is unknown; did you mean TRAINING_METHOD_LORA?"],
+    [
+      '{"method": {"type": "TRAINING_METHOD_LORRA"}}',
+      "method.type: TRAINING_METHOD_LORRA is unknown; did you mean TRAINING_METHOD_LORA?",
+    ],
     ['{"xyzzyxyzzy": 1}', "xyzzyxyzzy is unknown; known here: model, datasets, method"],
     ["[1]", "A configuration is a JSON object"],
     ["{", "This is not JSON"],
@@ -88,7 +98,10 @@ describe("a provider's limits", () => {
   test("mark values and fields with the reason", () => {
     const qlora = fieldAt("method.type", limited).choices.find((choice) => choice.value === "TRAINING_METHOD_QLORA");
     expect(qlora?.limitation).toEqual({ action: "refused", reason: "it has no quantized weights; use LORA" });
-    expect(fieldAt("hardware.gpu_type", limited).limitation).toEqual({ action: "dropped", reason: "it has one device; remove it" });
+    expect(fieldAt("hardware.gpu_type", limited).limitation).toEqual({
+      action: "dropped",
+      reason: "it has one device; remove it",
+    });
     expect(fieldAt("schedule.epochs", limited)).toMatchObject({ range: { min: 1, max: 5 }, narrowed: true });
   });
 

@@ -17,11 +17,14 @@ describe("numbers that are typed", () => {
     ["0", 0],
   ])("%s", (text, value) => expect(parseNumber(text, false)).toEqual({ value }));
 
-  test.each(["abc", "1,5", "0x10", "1e", "--1", "1,00", "Infinity", "NaN", "1e999"])("%s is none, and says what to do", (text) => {
-    const { value, fault } = parseNumber(text, false);
-    expect(value).toBeUndefined();
-    expect(fault).toMatch(/^“.*” is not a number; write /);
-  });
+  test.each(["abc", "1,5", "0x10", "1e", "--1", "1,00", "Infinity", "NaN", "1e999"])(
+    "%s is none, and says what to do",
+    (text) => {
+      const { value, fault } = parseNumber(text, false);
+      expect(value).toBeUndefined();
+      expect(fault).toMatch(/^“.*” is not a number; write /);
+    },
+  );
 
   test("nothing typed is neither a number nor a fault", () => expect(parseNumber("  ", true)).toEqual({}));
 
@@ -48,7 +51,11 @@ describe("ranges", () => {
   });
 
   test("take their ends unless they leave them out", () => {
-    expect([takes({ min: 0, max: 1 }, 0), takes({ min: 0, minExclusive: true }, 0), takes({ max: 1 }, 2)]).toEqual([true, false, false]);
+    expect([takes({ min: 0, max: 1 }, 0), takes({ min: 0, minExclusive: true }, 0), takes({ max: 1 }, 2)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 
   test("narrow to what both take", () => {

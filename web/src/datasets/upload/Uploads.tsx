@@ -37,6 +37,7 @@ function OneUpload({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
   const tunesmith = useTunesmith();
   const { id, file, state } = upload;
   const over = state === "stored" || state === "refused";
+  const away = over ? "Dismiss" : state === "chosen" ? "Remove" : "Stop";
   return (
     <div className="upload">
       <div className="upload-head">
@@ -54,8 +55,8 @@ function OneUpload({ upload, queue }: { upload: Upload; queue: UploadQueue }) {
               }
             />
           )}
-          <Button look="plain" aria-label={`${over ? "Dismiss" : state === "chosen" ? "Remove" : "Stop"} ${file.name}`} onClick={() => queue.remove(id)}>
-            {over ? "Dismiss" : state === "chosen" ? "Remove" : "Stop"}
+          <Button look="plain" aria-label={`${away} ${file.name}`} onClick={() => queue.remove(id)}>
+            {away}
           </Button>
         </span>
       </div>

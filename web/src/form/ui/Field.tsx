@@ -118,6 +118,7 @@ function Help({ handle: { field, id, value } }: { handle: FieldHandle }) {
       {chosen?.help && <span className="field-chosen">{chosen.help} </span>}
       {bounds && <span className="field-bounds">{bounds}. </span>}
       {field.help}
+      {field.instead.length > 0 && ` Instead of ${field.instead.join(", ")}.`}
     </p>
   );
 }
@@ -145,6 +146,9 @@ function NotTaken({ field }: { field: FieldDescription }) {
   );
 }
 
+const MARKS: Record<Finding["severity"], string> = { error: "✕", warning: "!", note: "i" };
+const SPOKEN: Record<Finding["severity"], string> = { error: "Error", warning: "Warning", note: "Note" };
+
 /** Errors and warnings at their field. The place is always there, so that what appears in it is said. */
 export function Said({ id, findings }: { id: string; findings: readonly Finding[] }) {
   return (
@@ -152,10 +156,10 @@ export function Said({ id, findings }: { id: string; findings: readonly Finding[
       {findings.map((finding) => (
         <p key={`${finding.fieldPath} ${finding.message}`} className={`said said-${finding.severity}`}>
           <span className="said-mark" aria-hidden="true">
-            {finding.severity === "error" ? "✕" : finding.severity === "warning" ? "!" : "i"}
+            {MARKS[finding.severity]}
           </span>
           <span>
-            <span className="visually-hidden">{`${finding.severity === "error" ? "Error" : finding.severity === "warning" ? "Warning" : "Note"}: `}</span>
+            <span className="visually-hidden">{SPOKEN[finding.severity]}: </span>
             {finding.message}
           </span>
         </p>

@@ -71,6 +71,7 @@ function Group({ group }: { group: GroupDescription }) {
           {group.label}
         </label>
       )}
+      {group.instead.length > 0 && <p className="field-help">Instead of {group.instead.join(", ")}.</p>}
       {group.help && <p className="field-help">{group.help}</p>}
       {said}
       {(there || !group.addedByChoice) && <Parts parts={group.parts} />}

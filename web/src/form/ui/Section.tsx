@@ -51,7 +51,9 @@ export function sectionId(prefix: string, path: string): string {
 export function errorsIn({ findings, schema, state, attempted }: FormContext, section: Part): number {
   const missing = new Set(
     fieldsOf([section])
-      .filter((field) => field.required && read(schema, state.configuration, field.path) === undefined && !state.faults.has(field.path))
+      .filter(
+        (field) => field.required && read(schema, state.configuration, field.path) === undefined && !state.faults.has(field.path),
+      )
       .map((field) => field.path),
   );
   let errors = 0;

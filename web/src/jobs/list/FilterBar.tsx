@@ -83,7 +83,6 @@ function SearchField({ text, onChange }: { text: string; onChange: (text: string
     const timer = setTimeout(() => onChange(wanted), TYPING_MS);
     return () => clearTimeout(timer);
     // Only what is typed starts the clock: a list that changes meanwhile must not.
-    // eslint-disable-next-line
   }, [typed]);
   return (
     <input

@@ -1,6 +1,7 @@
 import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import type { Job } from "@tunesmith/sdk";
-import { type KeyboardEvent, type MouseEvent, type RefObject, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import type { KeyboardEvent, MouseEvent, RefObject } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { isTyping } from "../../ui/typing.js";
 import type { Action } from "./actions.js";
@@ -56,7 +57,8 @@ export function JobRows({ jobs, more, busy, above, onMore, onAct }: JobRowsProps
     rangeExtractor: useCallback(
       (range: Range) => {
         const inside = defaultRangeExtractor(range);
-        return current === null || inside.includes(at) || at >= range.count ? inside : [...inside, at].sort((one, other) => one - other);
+        const there = current === null || inside.includes(at) || at >= range.count;
+        return there ? inside : [...inside, at].sort((one, other) => one - other);
       },
       [at, current],
     ),
@@ -110,7 +112,8 @@ export function JobRows({ jobs, more, busy, above, onMore, onAct }: JobRowsProps
     if (event.altKey || event.ctrlKey || event.metaKey || row.getAttribute("role") !== "row") {
       return;
     }
-    const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: jobs.length - 1, PageDown: at + 10, PageUp: at - 10 }[event.key];
+    const last = jobs.length - 1;
+    const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: last, PageDown: at + 10, PageUp: at - 10 }[event.key];
     if (target !== undefined) {
       event.preventDefault();
       moveTo(target);
@@ -123,7 +126,8 @@ export function JobRows({ jobs, more, busy, above, onMore, onAct }: JobRowsProps
     const target = event.target as HTMLElement;
     const id = target.closest<HTMLElement>("[data-id]")?.dataset.id;
     // A link does its own, with every key that browsers know; text that is being selected is no click.
-    if (id && !event.defaultPrevented && event.button === 0 && !target.closest("a, button, summary") && !getSelection()?.toString()) {
+    const meant = !event.defaultPrevented && event.button === 0 && !target.closest("a, button, summary");
+    if (id && meant && !getSelection()?.toString()) {
       navigate(`/jobs/${id}`);
     }
   };
@@ -142,12 +146,28 @@ export function JobRows({ jobs, more, busy, above, onMore, onAct }: JobRowsProps
           </div>
         </div>
       </div>
-      <div ref={body} role="rowgroup" className="jobs-body" style={{ height: rows.getTotalSize() }} onKeyDown={pressed} onClick={clicked}>
+      <div
+        ref={body}
+        role="rowgroup"
+        className="jobs-body"
+        style={{ height: rows.getTotalSize() }}
+        onKeyDown={pressed}
+        onClick={clicked}
+      >
         {items.map(({ index, key, start }) => {
           const job = jobs[index];
           const top = start - margin;
           return job ? (
-            <JobRow key={key} job={job} index={index} top={top} current={index === at} now={now} onFocus={setCurrent} onAct={onAct} />
+            <JobRow
+              key={key}
+              job={job}
+              index={index}
+              top={top}
+              current={index === at}
+              now={now}
+              onFocus={setCurrent}
+              onAct={onAct}
+            />
           ) : (
             <SkeletonRow key={key} top={top} />
           );

@@ -1,4 +1,4 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
 import type { Job } from "@tunesmith/sdk";
 import type { JobFilter } from "./filter.js";
 import { type JobPages, merge } from "./merge.js";
@@ -37,7 +37,8 @@ export class JobFeed {
     if (first) {
       // What was listed before the stream began may have changed in between.
       const began = Date.now();
-      void this.client.invalidateQueries({ queryKey: LISTS, predicate: ({ state }) => state.dataUpdatedAt > 0 && state.dataUpdatedAt <= began });
+      const predicate = ({ state }: Query) => state.dataUpdatedAt > 0 && state.dataUpdatedAt <= began;
+      void this.client.invalidateQueries({ queryKey: LISTS, predicate });
     }
     this.apply(jobs);
   }

@@ -21,7 +21,8 @@ export function useLiveJobs(): { connection: Connection; error: TunesmithError |
     const feed = feedOf(client);
     const follow = async () => {
       const told = (news: Connection) => !ending.signal.aborted && setConnection(news);
-      const stream = tunesmith.watchJobs({ signal: ending.signal, afterCursor: feed.cursor ?? 0n, onConnection: told, giveUpMs: Infinity });
+      const afterCursor = feed.cursor ?? 0n;
+      const stream = tunesmith.watchJobs({ signal: ending.signal, afterCursor, onConnection: told, giveUpMs: Infinity });
       try {
         for await (const message of stream) {
           if (ending.signal.aborted) {

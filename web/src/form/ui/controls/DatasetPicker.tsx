@@ -30,7 +30,8 @@ export function DatasetPicker({ handle }: { handle: FieldHandle }) {
   ) : (
     options?.length === 0 && (
       <p className="picker-empty">
-        No dataset is here yet. <a href={`${baseUrl}/datasets`}>Upload one</a>, or run <code>tunesmith datasets upload rows.jsonl</code>
+        No dataset is here yet. <a href={`${baseUrl}/datasets`}>Upload one</a>, or run{" "}
+        <code>tunesmith datasets upload rows.jsonl</code>
       </p>
     )
   );

@@ -3,7 +3,11 @@ import type { Value } from "../../state.js";
 import type { FieldHandle } from "../useField.js";
 
 /** Free keys and values, as JSON. Nothing in it: unset. */
-export function JsonText({ handle: { field, id, value, mistyped, invalid, describedBy, set, mistype, leave } }: { handle: FieldHandle }) {
+export function JsonText({
+  handle: { field, id, value, mistyped, invalid, describedBy, set, mistype, leave },
+}: {
+  handle: FieldHandle;
+}) {
   const [typed, setTyped] = useState<{ text: string; json: string }>({ text: "", json: "" });
   const json = value === undefined ? "" : JSON.stringify(value);
   const type = (text: string) => {

@@ -3,7 +3,11 @@ import { parseNumber } from "../../text.js";
 import type { FieldHandle } from "../useField.js";
 
 /** A list of texts or numbers, one a line. */
-export function Lines({ handle: { field, id, value, mistyped, invalid, describedBy, set, mistype, leave } }: { handle: FieldHandle }) {
+export function Lines({
+  handle: { field, id, value, mistyped, invalid, describedBy, set, mistype, leave },
+}: {
+  handle: FieldHandle;
+}) {
   const items = Array.isArray(value) ? value : [];
   const written = items.join("\n");
   const [typed, setTyped] = useState("");

@@ -5,7 +5,8 @@ import type { FieldHandle } from "../useField.js";
 /** One value of an enum. Values that the provider refuses can't be chosen; the field says why. */
 export function MenuChoice({ handle: { field, id, value, invalid, describedBy, set, leave } }: { handle: FieldHandle }) {
   const { providerName } = useFormContext();
-  const unset = field.default !== undefined ? `${valueText(field, field.default)} (default)` : field.required ? "Choose…" : "Not set";
+  const unset =
+    field.default !== undefined ? `${valueText(field, field.default)} (default)` : field.required ? "Choose…" : "Not set";
   return (
     <select
       id={id}
@@ -19,7 +20,11 @@ export function MenuChoice({ handle: { field, id, value, invalid, describedBy, s
     >
       <option value="">{unset}</option>
       {field.choices.map((choice) => (
-        <option key={choice.number} value={choice.number} disabled={choice.limitation?.action === "refused" && choice.number !== value}>
+        <option
+          key={choice.number}
+          value={choice.number}
+          disabled={choice.limitation?.action === "refused" && choice.number !== value}
+        >
           {choice.label}
           {choice.limitation ? ` (not with ${providerName})` : ""}
         </option>

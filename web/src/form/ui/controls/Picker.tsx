@@ -85,7 +85,14 @@ export function Picker({ handle, options = [], empty, placeholder }: PickerProps
           leave();
         }}
       />
-      <ul id={`${id}-list`} ref={list} className="picker-list" role="listbox" aria-label={field.label} hidden={!open || found.length === 0}>
+      <ul
+        id={`${id}-list`}
+        ref={list}
+        className="picker-list"
+        role="listbox"
+        aria-label={field.label}
+        hidden={!open || found.length === 0}
+      >
         {found.map((option, index) => (
           <li
             key={option.value}
@@ -103,7 +110,11 @@ export function Picker({ handle, options = [], empty, placeholder }: PickerProps
         ))}
       </ul>
       <p id={`${id}-picked`} className="picker-picked">
-        {picked ? picked.facts : value && options.length > 0 ? "Not in the list: the server looks it up when the job is created." : ""}
+        {picked
+          ? picked.facts
+          : value && options.length > 0
+            ? "Not in the list: the server looks it up when the job is created."
+            : ""}
       </p>
       {empty}
     </div>

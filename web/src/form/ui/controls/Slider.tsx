@@ -13,6 +13,8 @@ export function Slider({ handle }: { handle: FieldHandle }) {
   const track = useMemo(() => trackOf(field), [field]);
   const unset = typeof value !== "number";
   const shown = unset ? ((field.default as number | undefined) ?? field.recommended?.min ?? track.min) : value;
+  const stands = unset ? (field.default === undefined ? ", not set" : ", the default") : "";
+  const spoken = `${valueText(field, shown)}${field.unit ? ` ${field.unit}` : ""}${stands}`;
   const place = (of: number | undefined, otherwise: number) => (of === undefined ? otherwise : positionOf(track, of));
   const marks = {
     "--from": place(field.recommended?.min, 0),
@@ -40,7 +42,7 @@ export function Slider({ handle }: { handle: FieldHandle }) {
           step={1}
           value={Math.round(positionOf(track, shown) * PLACES)}
           aria-labelledby={`${id}-label`}
-          aria-valuetext={`${valueText(field, shown)}${field.unit ? ` ${field.unit}` : ""}${unset ? (field.default === undefined ? ", not set" : ", the default") : ""}`}
+          aria-valuetext={spoken}
           aria-describedby={`${id}-help`}
           onChange={(event) => set(valueAt(track, Number(event.currentTarget.value) / PLACES))}
           onKeyDown={pressed}

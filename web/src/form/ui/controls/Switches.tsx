@@ -31,7 +31,8 @@ export function Switches({ handle: { field, id, value, set, leave } }: { handle:
               {choice.help}
               {choice.limitation && (
                 <span className={on ? "switch-limit switch-limit-on" : "switch-limit"}>
-                  {providerName} {choice.limitation.action === "refused" ? "refuses" : "does not use"} it: {choice.limitation.reason}.
+                  {providerName} {choice.limitation.action === "refused" ? "refuses" : "does not use"} it:{" "}
+                  {choice.limitation.reason}.
                 </span>
               )}
             </p>

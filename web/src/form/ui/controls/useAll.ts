@@ -12,7 +12,9 @@ export interface All<Item> {
 }
 
 /** Every item of a list that comes in pages. `load` has to stay the same between renders. */
-export function useAll<Item>(load: (pageToken: string, signal: AbortSignal) => Promise<{ items: Item[]; nextPageToken: string }>): All<Item> {
+export function useAll<Item>(
+  load: (pageToken: string, signal: AbortSignal) => Promise<{ items: Item[]; nextPageToken: string }>,
+): All<Item> {
   const [answer, setAnswer] = useState<Omit<All<Item>, "retry">>({});
   const [turn, setTurn] = useState(0);
   useEffect(() => {

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { createTunesmith, isTerminal, TrainingMethod, type Tunesmith } from "@tunesmith/sdk";
+import { alpaca, ROWS } from "./alpaca.ts";
+
+/** A dataset and a job that went through, for tests that look at pages and not at how they came about. */
+export async function makeJob(gateway: string): Promise<{ tunesmith: Tunesmith; dataset: string; job: string }> {
+  const tunesmith = createTunesmith({ baseUrl: gateway });
+  const upload = (displayName: string, from: number) =>
+    tunesmith.uploadDataset(new Blob([readFileSync(alpaca(from).file)]), { filename: "alpaca.json", displayName });
+  const dataset = await upload("alpaca", 0);
+  const heldOut = await upload("alpaca, held out", ROWS);
+  const { job } = await tunesmith.jobs.createJob({
+    provider: "local",
+    displayName: "A short one",
+    spec: {
+      case: "configuration",
+      value: {
+        model: { baseModel: (await tunesmith.registry.listBaseModels({})).baseModels[0]!.id },
+        datasets: { trainingFileId: dataset.id, validationFileId: heldOut.id },
+        method: { type: TrainingMethod.LORA, loraConfig: { rank: 4 } },
+        schedule: { maxSteps: 12, batchSize: 1, sequenceLength: 512 },
+        hardware: { numGpus: 1 },
+      },
+    },
+  });
+  for await (const { job: now } of tunesmith.watchJob(job!.id)) {
+    if (now && isTerminal(now.state)) {
+      break;
+    }
+  }
+  return { tunesmith, dataset: dataset.id, job: job!.id };
+}
