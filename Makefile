@@ -10,7 +10,7 @@ SDK := $(shell find gateway/sdk/typescript -name node_modules -prune -o -path '*
 CONSOLE := $(shell find web -name node_modules -prune -o -type f -print)
 PEERS := $(patsubst bench/peers/requirements-%.txt,.build/peers/%/installed,$(wildcard bench/peers/requirements-*.txt))
 
-.PHONY: help setup protos up demo test test-unit test-integration test-e2e test-chaos chaos bench peers packages docs lint format lock clean
+.PHONY: help setup protos up demo test test-unit test-integration test-e2e test-chaos chaos bench peers screenshots packages docs lint format lock clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ bench: setup ## Measure this machine beside the peers, 20 minutes; BENCH=<name> 
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
 
 peers: $(PEERS) ## Install what `make bench` compares with, each in an environment of its own
+
+screenshots: test-e2e ## Renew the pictures in the README from those that the journeys made
+	mkdir -p docs/screenshots
+	cp .build/screenshots/form-light-1440.png docs/screenshots/form.png
+	cp .build/screenshots/curves-dark-1440.png docs/screenshots/job.png
 
 packages: setup ## The SDKs as packages in .build/packages: a wheel and an npm tarball
 	rm -rf .build/packages gateway/sdk/python/build && mkdir -p .build/packages

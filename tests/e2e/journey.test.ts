@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { alpaca } from "./alpaca.ts";
 import { type Browser, Complaints, openBrowser } from "./chromium.ts";
 import { JobForm } from "./job_form.ts";
-import { whySkipped } from "./places.ts";
+import { ROOT, whySkipped } from "./places.ts";
 
 const gateway = inject("gateway");
 
@@ -62,10 +62,29 @@ describe.skipIf(whySkipped())("from a dataset to an adapter", () => {
     expect(complaints.found).toEqual([]);
   });
 
-  test("a job is created, its loss moves, and it succeeds", async () => {
+  test("the form is copied as commands that create the same job", async () => {
     await form.open("Schedule");
     await form.box("Max steps").fill("24");
     await form.box("Batch size").fill("2");
+    await browser.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: gateway });
+    const made: string[] = [];
+    for (const way of ["curl", "Command line", "Python"]) {
+      await page.getByText("Copy as", { exact: true }).click();
+      await page.getByRole("button", { name: way, exact: true }).click();
+      await page.getByText(`Copied for ${way}`).first().waitFor();
+      made.push(idIn(run(way, await page.evaluate(() => navigator.clipboard.readText()))));
+      await page.getByText("Copy as", { exact: true }).waitFor();
+    }
+    const configurations = await Promise.all(
+      made.map(async (id) => (await (await page.request.get(`${gateway}/v1/jobs/${id}`)).json()).job.configuration),
+    );
+    expect(configurations[0].schedule).toMatchObject({ max_steps: 24, batch_size: 2 });
+    expect(configurations).toEqual([configurations[0], configurations[0], configurations[0]]);
+    await Promise.all(made.map((id) => page.request.post(`${gateway}/v1/jobs/${id}:cancel`, { data: {} })));
+    expect(complaints.found).toEqual([]);
+  });
+
+  test("a job is created, its loss moves, and it succeeds", async () => {
     await form.create.click();
     await page.waitForURL(/\/jobs\/[0-9a-f-]{36}$/);
     const loss = page.getByTestId("latest-loss");
@@ -88,6 +107,22 @@ describe.skipIf(whySkipped())("from a dataset to an adapter", () => {
     expect(complaints.found).toEqual([]);
   });
 });
+
+/** Run a copied command as its reader would; what it printed. */
+function run(way: string, command: string): string {
+  const [program, words] = way === "Python" ? ["python", ["-c", command]] : ["sh", ["-c", command]];
+  const path = `${ROOT}.venv/bin:${process.env.PATH}`;
+  return execFileSync(program, words, { encoding: "utf8", env: { ...process.env, PATH: path }, stdio: ["ignore", "pipe", "inherit"] });
+}
+
+/** The id of the job that a command says it made. */
+function idIn(printed: string): string {
+  const found = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(printed);
+  if (!found) {
+    throw new Error(`no job's id in: ${printed}`);
+  }
+  return found[0];
+}
 
 /** What the server answers to the same value, asked by a program. */
 async function serverSays(page: Page, rank: number): Promise<string> {

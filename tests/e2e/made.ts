@@ -2,8 +2,15 @@ import { readFileSync } from "node:fs";
 import { createTunesmith, isTerminal, TrainingMethod, type Tunesmith } from "@tunesmith/sdk";
 import { alpaca, ROWS } from "./alpaca.ts";
 
+/** What was made for a test. */
+export interface Made {
+  tunesmith: Tunesmith;
+  dataset: string;
+  job: string;
+}
+
 /** A dataset and a job that went through, for tests that look at pages and not at how they came about. */
-export async function makeJob(gateway: string): Promise<{ tunesmith: Tunesmith; dataset: string; job: string }> {
+export async function makeJob(gateway: string, maxSteps = 12): Promise<Made> {
   const tunesmith = createTunesmith({ baseUrl: gateway });
   const upload = (displayName: string, from: number) =>
     tunesmith.uploadDataset(new Blob([readFileSync(alpaca(from).file)]), { filename: "alpaca.json", displayName });
@@ -11,14 +18,15 @@ export async function makeJob(gateway: string): Promise<{ tunesmith: Tunesmith; 
   const heldOut = await upload("alpaca, held out", ROWS);
   const { job } = await tunesmith.jobs.createJob({
     provider: "local",
-    displayName: "A short one",
+    displayName: "pico on alpaca",
     spec: {
       case: "configuration",
       value: {
         model: { baseModel: (await tunesmith.registry.listBaseModels({})).baseModels[0]!.id },
         datasets: { trainingFileId: dataset.id, validationFileId: heldOut.id },
         method: { type: TrainingMethod.LORA, loraConfig: { rank: 4 } },
-        schedule: { maxSteps: 12, batchSize: 1, sequenceLength: 512 },
+        schedule: { maxSteps, batchSize: 1, sequenceLength: 512, evaluations: 4 },
+        optimizer: { learningRate: 1e-3 },
         hardware: { numGpus: 1 },
       },
     },

@@ -15,7 +15,8 @@ describe.skipIf(whySkipped())("every page has its picture", () => {
 
   beforeAll(async () => {
     mkdirSync(PICTURES, { recursive: true });
-    ids = await makeJob(gateway);
+    // Long enough for a curve.
+    ids = await makeJob(gateway, 60);
   });
   afterAll(() => Promise.all(browsers.map((browser) => browser.close())));
 
@@ -42,6 +43,11 @@ describe.skipIf(whySkipped())("every page has its picture", () => {
       await form.box("Rank").scrollIntoViewIfNeeded();
       await page.waitForTimeout(300);
       await picture("form");
+      await page.setViewportSize({ width, height: 1_500 });
+      await page.goto(`${gateway}/jobs/${ids.job}`);
+      await page.locator("canvas").nth(3).waitFor();
+      await page.waitForTimeout(700);
+      await picture("curves");
     });
   });
 });

@@ -43,10 +43,10 @@ export function useFindings({ parts, state, providerName, strict, lowering, serv
   return useMemo(() => {
     const foreseen = merge(own, loweringFindings(lowering, strict), advised);
     const order = ["", ...known];
-    const rank = (finding: Finding) => order.indexOf(placeOf(finding.fieldPath, known));
+    const weight = (finding: Finding) => order.indexOf(placeOf(finding.fieldPath, known));
     // Errors first, and then as the eye goes over the form.
     const all = merge(own, server, foreseen).sort(
-      (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) || rank(one) - rank(other),
+      (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) || weight(one) - weight(other),
     );
     const placed = new Map<string, Finding[]>();
     for (const finding of all) {

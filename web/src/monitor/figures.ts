@@ -38,8 +38,9 @@ export function figuresOf(model: JobModel): Figure[] {
   const last = measured?.lastEvaluationLoss ?? evaluation?.lastValue;
   if (first !== undefined && last !== undefined) {
     const value = evaluation?.length === 1 ? figure(first) : `${figure(first)} → ${figure(last)}`;
-    const change = ((last / first - 1) * 100).toFixed(1).replace("-", "−");
-    const better = first === 0 || evaluation?.length === 1 ? "" : `${change} %`;
+    const percent = (last / first - 1) * 100;
+    const change = Math.abs(percent) < 0.05 ? "unchanged" : `${percent.toFixed(1).replace("-", "−")} %`;
+    const better = first === 0 || evaluation?.length === 1 ? "" : change;
     rows.push({ key: "evaluation-loss", name: "Evaluation loss", value, source: "measured", note: better });
   }
   const rest: [key: string, name: string, found: Found][] = [

@@ -61,7 +61,7 @@ export function createJobCommands(baseUrl: string, request: MessageInitShape<typ
   return {
     curl: post(baseUrl, "/v1/jobs", body),
     cli: `${cli(baseUrl)} jobs create -f - ${hereDocument(JSON.stringify(body, null, 2))}`,
-    python: python(baseUrl, `client.jobs.create_job(${keywords(body)})`),
+    python: python(baseUrl, `print(client.jobs.create_job(${keywords(body)}).job.id)`),
   };
 }
 
@@ -148,7 +148,7 @@ export function createBaseModelCommands(
   return {
     curl: post(baseUrl, "/v1/base-models", body),
     cli: `${cli(baseUrl)} models import ${word(source)}${options.join("")}`,
-    python: python(baseUrl, `client.registry.create_base_model(${keywords(body)})`),
+    python: python(baseUrl, `print(client.registry.create_base_model(${keywords(body)}).base_model.id)`),
   };
 }
 
@@ -183,7 +183,7 @@ export function uploadDatasetCommands(
   return {
     curl: `curl --data-binary @${shellQuote(file)} ${shellQuote(address)}`,
     cli: `${cli(baseUrl)} datasets upload ${word(file)}${options.join("")}`,
-    python: python(baseUrl, `client.upload_dataset(${given.join(", ")})`),
+    python: python(baseUrl, `print(client.upload_dataset(${given.join(", ")}).id)`),
   };
 }
 

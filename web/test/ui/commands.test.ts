@@ -67,7 +67,7 @@ test("a job's commands hold the request, whatever people call it", () => {
     const [cli, input] = seen(commands.cli);
     expect(cli).toEqual(["tunesmith", "--server", "127.0.0.1:8080", "jobs", "create", "-f", "-"]);
     expect(JSON.parse(input)).toEqual(wanted);
-    const stub = "class Tunesmith:\n    def __init__(self, server): self.server = server\n    jobs = property(lambda self: self)\n    def create_job(self, **given): import json; print(json.dumps([self.server, given]))\n";
+    const stub = "class Tunesmith:\n    def __init__(self, server): self.server = server\n    jobs = property(lambda self: self)\n    def create_job(self, **given): import json; self.job = self; self.id = json.dumps([self.server, given]); return self\n";
     expect(python(`${stub}${commands.python.replace(/^from .*\n/, "")}`)).toEqual(["127.0.0.1:8080", wanted]);
   }
 }, 60_000);

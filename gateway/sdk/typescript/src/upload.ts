@@ -59,7 +59,8 @@ function query({ filename, displayName, format, requestId }: UploadOptions): str
   if (format) {
     parameters.set("format", DatasetFormatSchema.value[format]?.name ?? String(format));
   }
-  return parameters.toString();
+  // A form writes spaces as plus signs; the gateway reads addresses, where a plus is a plus.
+  return parameters.toString().replaceAll("+", "%20");
 }
 
 function datasetOf(base: string, answer: Answer): Dataset {

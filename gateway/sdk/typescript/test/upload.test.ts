@@ -64,6 +64,12 @@ describe("an upload", () => {
     expect(searchParams.get("request_id")).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  test("writes a space as the gateway reads it", async () => {
+    // The gateway takes a plus for a plus: "held out" became "held+out".
+    await upload(stored);
+    expect(server!.calls[0]!.path).toContain("filename=rows%20of%20mine.jsonl");
+  });
+
   test("that is refused says which row and why", async () => {
     const body = {
       code: 3,

@@ -28,7 +28,9 @@ export function JobHead({ job, acted }: { job: Job; acted: ActedJob }) {
         </Fact>
         {configuration?.model?.baseModel && (
           <Fact name="Base model">
-            <Link href="/models">{configuration.model.baseModel}</Link>
+            <Link href={`/models?id=${encodeURIComponent(configuration.model.baseModel)}`}>
+              <code>{configuration.model.baseModel}</code>
+            </Link>
           </Fact>
         )}
         {dataset && (
