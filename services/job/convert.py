@@ -1,6 +1,7 @@
 """Rows to protos: the only place where the two meet."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import cast
 
 from google.protobuf.struct_pb2 import Struct
@@ -10,6 +11,7 @@ from tunesmith.pool.v1 import pool_pb2
 
 from services.chassis.database import timestamp
 from services.job import domain
+from services.job.thinning import Columns
 
 Row = RowMapping
 
@@ -65,17 +67,31 @@ def event(row: Row) -> job_event_pb2.JobEvent:
     return message
 
 
-def series(rows: Iterable[Row], after_step: int | None = None) -> list[metric_pb2.MetricSeries]:
+def chunk(row: Row) -> metric_pb2.MetricChunk:
+    """A MetricChunk."""
+    return metric_pb2.MetricChunk.FromString(row["chunk"])
+
+
+def series(chunks: Iterable[metric_pb2.MetricChunk], after_step: int | None = None) -> list[metric_pb2.MetricSeries]:
     """Metric chunks as series. Of two points of one step the one reported later stands: a resumed attempt replaces what it
     trains again."""
     by_key: dict[str, dict[int, tuple[float, int]]] = {}
-    for row in rows:
-        chunk = metric_pb2.MetricChunk.FromString(row["chunk"])
-        points = by_key.setdefault(row["key"], {})
-        for step, value, time_ms in zip(chunk.steps, chunk.values, chunk.times_ms, strict=True):
+    for each in chunks:
+        points = by_key.setdefault(each.key, {})
+        for step, value, time_ms in zip(each.steps, each.values, each.times_ms, strict=True):
             if after_step is None or step > after_step:
                 points[step] = (value, time_ms)
-    return [_one_series(key, by_key[key]) for key in sorted(by_key)]
+    return [_one_series(key, ((step, *by_key[key][step]) for step in sorted(by_key[key]))) for key in sorted(by_key)]
+
+
+def thinned_series(rows: Iterable[Row], most: int, after_step: int | None = None) -> list[metric_pb2.MetricSeries]:
+    """As `series`, with at most so many points each. The rows of a series come one after the other."""
+    answer = []
+    for key, own in groupby(rows, lambda row: row["key"]):
+        # Encoded messages in a row are one message with all their columns. A long job has a hundred thousand chunks.
+        chunk = metric_pb2.MetricChunk.FromString(b"".join(row["chunk"] for row in own))
+        answer.append(_one_series(key, Columns(chunk).thinned(most, after_step)))
+    return sorted(answer, key=lambda each: each.key)
 
 
 def artifact(row: Row) -> artifact_pb2.Artifact:
@@ -113,9 +129,8 @@ def _progress(row: Row) -> float:
     return min(1.0, row["step"] / row["total_steps"]) if row["step"] and row["total_steps"] else 0.0
 
 
-def _one_series(key: str, points: dict[int, tuple[float, int]]) -> metric_pb2.MetricSeries:
+def _one_series(key: str, points: Iterable[tuple[int, float, int]]) -> metric_pb2.MetricSeries:
     message = metric_pb2.MetricSeries(key=key)
-    for step in sorted(points):
-        value, time_ms = points[step]
+    for step, value, time_ms in points:
         message.points.add(step=step, value=value, time=timestamp(time_ms))
     return message

@@ -1,6 +1,6 @@
 """The job service's tables, and the questions it asks of them."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     RowMapping,
+    Select,
     String,
     Table,
     Text,
@@ -33,6 +34,11 @@ from services.chassis.database import clock_ms
 from services.chassis.errors import NotFound
 from services.chassis.idempotency import request_table
 from services.job.domain import LEASED, QUEUED, name_of
+
+Rows = Generator[RowMapping, None, None]
+
+# A chunk has ten thousand points at most, and mostly a few.
+CHUNKS_A_FETCH = 100
 
 metadata = MetaData()
 
@@ -105,6 +111,7 @@ metric_chunks = Table(
     Column("report_sequence", BigInteger, nullable=False),
     Column("chunk", LargeBinary, nullable=False),
     Index("job_metric_chunks_by_job", "job_id", "key", "cursor"),
+    Index("job_metric_chunks_by_cursor", "job_id", "cursor"),
     sqlite_autoincrement=True,
 )
 
@@ -191,7 +198,13 @@ _CHUNKS_AFTER = (
     .where(metric_chunks.c.job_id == bindparam("job_id"), metric_chunks.c.cursor > bindparam("after"))
     .order_by(metric_chunks.c.cursor)
 )
-_CHUNKS_OF_KEY_AFTER = _CHUNKS_AFTER.where(metric_chunks.c.key == bindparam("of_key"))
+_NEWEST_CURSOR = select(func.max(metric_chunks.c.cursor)).where(metric_chunks.c.job_id == bindparam("job_id"))
+_CHUNKS_BY_KEY = (
+    select(metric_chunks.c.key, metric_chunks.c.chunk)
+    .where(metric_chunks.c.job_id == bindparam("job_id"))
+    .order_by(metric_chunks.c.key, metric_chunks.c.cursor)
+)
+_CHUNKS_OF_KEY = _CHUNKS_BY_KEY.where(metric_chunks.c.key == bindparam("of_key"))
 
 
 def find_job(connection: Connection, job_id: str) -> RowMapping:
@@ -280,11 +293,30 @@ def events_after(connection: Connection, job_id: str, sequence: int, limit: int)
     return connection.execute(_EVENTS_AFTER, values).mappings().all()
 
 
-def chunks_after(connection: Connection, job_id: str, cursor: int = 0, key: str = "") -> Sequence[RowMapping]:
-    """A job's metric chunks after a cursor, in the order in which they were reported."""
-    query = _CHUNKS_OF_KEY_AFTER if key else _CHUNKS_AFTER
-    values = {"job_id": job_id, "after": cursor} | ({"of_key": key} if key else {})
-    return connection.execute(query, values).mappings().all()
+def chunks_after(connection: Connection, job_id: str, cursor: int) -> Rows:
+    """A job's metric chunks after a cursor, in the order in which they were reported, read as they are asked for."""
+    return _read_slowly(connection, _CHUNKS_AFTER, {"job_id": job_id, "after": cursor})
+
+
+def chunks_by_key(connection: Connection, job_id: str, key: str = "") -> Rows:
+    """A job's metric chunks, perhaps of one series alone: one series after the other, each in the order in which it was reported.
+
+    They are read as they are asked for.
+    """
+    if key:
+        return _read_slowly(connection, _CHUNKS_OF_KEY, {"job_id": job_id, "of_key": key})
+    return _read_slowly(connection, _CHUNKS_BY_KEY, {"job_id": job_id})
+
+
+def newest_cursor(connection: Connection, job_id: str) -> int:
+    """The cursor of a job's last metric chunk; 0 if it has none."""
+    return connection.execute(_NEWEST_CURSOR, {"job_id": job_id}).scalar_one() or 0
+
+
+def _read_slowly(connection: Connection, query: Select[Any], values: dict[str, Any]) -> Rows:
+    """Rows that would be too much memory at once."""
+    with connection.execute(query, values, execution_options={"yield_per": CHUNKS_A_FETCH}) as result:
+        yield from result.mappings()
 
 
 def artifact_set(connection: Connection, set_id: str) -> Sequence[RowMapping]:

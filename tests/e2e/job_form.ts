@@ -6,7 +6,10 @@ export class JobForm {
 
   /** Unfold a section. */
   async open(section: string): Promise<void> {
-    await this.scope.getByRole("navigation", { name: "Sections of the configuration" }).getByRole("button", { name: section }).click();
+    const details = this.scope.getByRole("region", { name: section, exact: true }).locator("details").first();
+    if ((await details.getAttribute("open")) === null) {
+      await details.locator("summary").first().click();
+    }
   }
 
   /** The box in which a number or a text is typed; sliders have one beside them. */

@@ -4,6 +4,7 @@ import { createTunesmith } from "@tunesmith/sdk";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { alpaca } from "./alpaca.ts";
+import { seriousOn } from "./axe.ts";
 import { type Browser, Complaints, openBrowser } from "./chromium.ts";
 import { servePage } from "./foreign_page.ts";
 import { JobForm } from "./job_form.ts";
@@ -68,6 +69,14 @@ describe.skipIf(whySkipped())("the two elements on a page of another origin", ()
     await monitor.locator(".badge", { hasText: "Succeeded" }).first().waitFor({ timeout: 240_000 });
     expect(await page.evaluate(() => (window as unknown as { states: string[] }).states.at(-1))).toBe("SUCCEEDED");
     expect(complaints.found).toEqual([]);
+  });
+
+  test("axe finds nothing serious in them, in both themes", async () => {
+    for (const theme of ["light", "dark"]) {
+      await page.evaluate((chosen) => document.querySelectorAll("main > *").forEach((each) => each.setAttribute("theme", chosen)), theme);
+      await page.waitForTimeout(300);
+      expect(await seriousOn(page)).toEqual([]);
+    }
   });
 
   test("a page that was not allowed gets nothing", async () => {

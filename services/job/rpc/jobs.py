@@ -115,13 +115,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def ListJobMetrics(
         self, request: messages.ListJobMetricsRequest, context: grpc.aio.ServicerContext
     ) -> messages.ListJobMetricsResponse:
-        def work(connection: Connection) -> Any:
-            storage.find_job(connection, request.job_id)
-            return storage.chunks_after(connection, request.job_id, key=request.key)
-
-        chunks = await self._database.read(work)
-        after_step = request.after_step if request.HasField("after_step") else None
-        return messages.ListJobMetricsResponse(series=convert.series(chunks, after_step))
+        return await self._database.read(lambda connection: _list_metrics(connection, request))
 
     async def ListArtifacts(
         self, request: messages.ListArtifactsRequest, context: grpc.aio.ServicerContext
@@ -203,6 +197,17 @@ def _list_events(connection: Connection, request: messages.ListJobEventsRequest)
     rows, more = split_page(storage.events_after(connection, request.job_id, after, size + 1), size)
     token = encode_token(request, rows[-1]["sequence"]) if more else ""
     return messages.ListJobEventsResponse(events=[convert.event(row) for row in rows], next_page_token=token)
+
+
+def _list_metrics(connection: Connection, request: messages.ListJobMetricsRequest) -> messages.ListJobMetricsResponse:
+    storage.find_job(connection, request.job_id)
+    after_step = request.after_step if request.HasField("after_step") else None
+    rows = storage.chunks_by_key(connection, request.job_id, request.key)
+    if request.max_points_per_series:
+        series = convert.thinned_series(rows, request.max_points_per_series, after_step)
+    else:
+        series = convert.series(map(convert.chunk, rows), after_step)
+    return messages.ListJobMetricsResponse(series=series)
 
 
 def _list_artifacts(connection: Connection, request: messages.ListArtifactsRequest) -> messages.ListArtifactsResponse:

@@ -125,6 +125,20 @@ def test_json_is_one_object_a_line(run: Run, plane: FakeControlPlane) -> None:
     assert second["job"]["state"] == "JOB_STATE_SUCCEEDED"
 
 
+@pytest.mark.parametrize(("options", "most"), [([], 1), (["-o", "json"], 0)])
+def test_a_long_past_comes_whole_only_where_it_is_printed(
+    run: Run, plane: FakeControlPlane, options: list[str], most: int
+) -> None:
+    plane.watches = [
+        [message(RUNNING, 1), grpc.StatusCode.UNAVAILABLE],
+        [message(RUNNING, cursor=6), grpc.StatusCode.UNAVAILABLE],
+        [message(SUCCEEDED, 2)],
+    ]
+    assert run("jobs", "watch", ID, *options).exit_code == 0
+    asked = [(request.after_metric_cursor, request.max_points_per_series) for request in plane.requests]
+    assert asked == [(0, most), (0, most), (6, 0)]
+
+
 def test_create_and_watch(run: Run, plane: FakeControlPlane, tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text("model: {base_model: m}")
@@ -137,7 +151,7 @@ def test_create_and_watch(run: Run, plane: FakeControlPlane, tmp_path: Path) -> 
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_so(run: Run, plane: FakeControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> Iterator[WatchStep]:
+    def interrupted(*_: object, **__: object) -> Iterator[WatchStep]:
         raise KeyboardInterrupt
         yield
 

@@ -29,6 +29,8 @@ class FailingPlane(FakeControlPlane):
         self.cuts: list[int] = []
         self.stream_closed = threading.Event()
         self.endless = False
+        # How many jobs change.
+        self.changes = 0
 
     def _begin(self, request: Message, context: grpc.ServicerContext) -> None:
         super()._begin(request, context)
@@ -37,6 +39,9 @@ class FailingPlane(FakeControlPlane):
             context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
 
     def WatchJob(self, request: messages.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[messages.WatchJobResponse]:
+        if self.watches:
+            yield from super().WatchJob(request, context)
+            return
         self._begin(request, context)
         context.add_callback(self.stream_closed.set)
         cut = self.cuts.pop(0) if self.cuts else len(self.log) + 1
@@ -57,6 +62,23 @@ class FailingPlane(FakeControlPlane):
             )
         while self.endless and context.is_active():
             self.stream_closed.wait(0.05)
+
+    def WatchJobs(
+        self, request: messages.WatchJobsRequest, context: grpc.ServicerContext
+    ) -> Iterator[messages.WatchJobsResponse]:
+        self._begin(request, context)
+        closed = threading.Event()
+        context.add_callback(closed.set)
+        context.add_callback(self.stream_closed.set)
+        cut = self.cuts.pop(0) if self.cuts else self.changes
+        # As the server does: the first message comes at once and has a cursor, 1 while nothing has changed.
+        begin = request.after_cursor or 1
+        yield messages.WatchJobsResponse(cursor=begin)
+        for number in range(begin + 1, self.changes + 2):
+            if number - begin > cut:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the stream broke")
+            yield messages.WatchJobsResponse(jobs=[job_pb2.Job(id=f"job {number}")], cursor=number)
+        closed.wait()
 
     def happens(self, count: int, steps: int) -> None:
         """Fill the log; points go round `steps`, so that later ones replace earlier ones."""

@@ -4,6 +4,9 @@ import { useTunesmith } from "../ui/tunesmith.js";
 import { useVisible } from "../ui/useVisible.js";
 import { JobModel } from "./JobModel.js";
 
+/** More than a chart has pixels; a long job has a hundred times as many. */
+const MOST_PAST_POINTS = 2_000;
+
 /** A job that is being watched. */
 export interface WatchedJob {
   id: string;
@@ -78,8 +81,9 @@ class Watch {
   async #follow(signal: AbortSignal): Promise<void> {
     const { sequence: afterSequence, cursor: afterMetricCursor } = this.model;
     const onConnection = (connection: Connection) => !signal.aborted && this.#change({ connection });
+    const place = { afterSequence, afterMetricCursor, maxPointsPerSeries: MOST_PAST_POINTS };
     try {
-      for await (const message of this.tunesmith.watchJob(this.id, { signal, onConnection, afterSequence, afterMetricCursor })) {
+      for await (const message of this.tunesmith.watchJob(this.id, { signal, onConnection, ...place })) {
         if (signal.aborted) {
           return;
         }

@@ -26,10 +26,10 @@ function turn(to: DocumentVisibilityState) {
 
 test("a tab that nobody sees has no stream, and takes it up where it was when somebody looks again", async () => {
   const line = new Line<WatchJobResponse>();
-  const streams: { after: bigint; cursor: bigint; signal: AbortSignal }[] = [];
+  const streams: { after: bigint; cursor: bigint; most: number; signal: AbortSignal }[] = [];
   const client = clientOf((router) =>
-    router.rpc(JobService.method.watchJob, async function* ({ afterSequence, afterMetricCursor }, { signal }) {
-      streams.push({ after: afterSequence, cursor: afterMetricCursor, signal });
+    router.rpc(JobService.method.watchJob, async function* ({ afterSequence, afterMetricCursor, maxPointsPerSeries: most }, { signal }) {
+      streams.push({ after: afterSequence, cursor: afterMetricCursor, most, signal });
       yield* line.read(signal);
     }),
   );
@@ -49,9 +49,10 @@ test("a tab that nobody sees has no stream, and takes it up where it was when so
   turn("visible");
   line.put(messageOf({ job: jobAt(JobState.RUNNING, 2), events: [eventOf(2)], points: { train_loss: [[2, 4.5]] }, cursor: 4 }));
   await screen.findByText("event 2");
-  expect(streams.map(({ after, cursor, signal }) => [after, cursor, signal.aborted])).toEqual([
-    [0n, 0n, true],
-    [1n, 3n, false],
+  // The past comes thinned, what follows complete.
+  expect(streams.map(({ after, cursor, most, signal }) => [after, cursor, most, signal.aborted])).toEqual([
+    [0n, 0n, 2_000, true],
+    [1n, 3n, 0, false],
   ]);
   expect(screen.getByTestId("latest-loss").textContent).toBe("4.5");
 });

@@ -42,11 +42,12 @@ export interface Tunesmith {
   /**
    * What happens to a job until it is over: every event once and in order, over as many streams as it takes.
    *
-   * Throws what the server says if it refuses, and when it was not heard of for `giveUpMs`.
+   * Throws what the server says if it refuses, and when it was not heard of for `giveUpMs`. `maxPointsPerSeries` thins what is
+   * stored of each metric series when the watch begins, so that its curve looks the same; unset, all of it comes.
    */
   watchJob(
     id: string,
-    options?: WatchOptions & { afterSequence?: bigint; afterMetricCursor?: bigint },
+    options?: WatchOptions & { afterSequence?: bigint; afterMetricCursor?: bigint; maxPointsPerSeries?: number },
   ): AsyncIterable<WatchJobResponse>;
   /** Every job that changes, as it then stands, until the signal is aborted. */
   watchJobs(options?: WatchOptions & { afterCursor?: bigint }): AsyncIterable<WatchJobsResponse>;
@@ -71,8 +72,8 @@ export function createTunesmith(options: TunesmithOptions = {}): Tunesmith {
     pools: createClient(PoolService, transport),
     parameters: createClient(ParameterService, transport),
     providers: createClient(ProviderService, transport),
-    watchJob: (id, { afterSequence = 0n, afterMetricCursor = 0n, ...rest } = {}) =>
-      watching(() => new WatchedJob(jobs, id, afterSequence, afterMetricCursor), rest),
+    watchJob: (id, { afterSequence = 0n, afterMetricCursor = 0n, maxPointsPerSeries = 0, ...rest } = {}) =>
+      watching(() => new WatchedJob(jobs, id, afterSequence, afterMetricCursor, maxPointsPerSeries), rest),
     watchJobs: ({ afterCursor = 0n, ...rest } = {}) => watching(() => new WatchedJobs(jobs, afterCursor), rest),
     uploadDataset: (file, upload) => uploadDataset(baseUrl, file, upload, options.fetch),
     artifactUrl: (artifact) => artifactUrl(baseUrl, artifact),

@@ -22,13 +22,16 @@ export class WatchedJob implements Watched<WatchJobResponse> {
     private readonly id: string,
     private afterSequence: bigint,
     private afterMetricCursor: bigint,
+    private readonly maxPointsPerSeries: number,
   ) {
     this.givenUp = `Nothing is heard of job ${id} any more; it may still run, so watch it again later.`;
   }
 
   open(signal: AbortSignal): AsyncIterable<WatchJobResponse> {
     const { id, afterSequence, afterMetricCursor } = this;
-    return this.jobs.watchJob({ id, afterSequence, afterMetricCursor }, { signal });
+    // What comes after a cursor is complete.
+    const maxPointsPerSeries = afterMetricCursor === 0n ? this.maxPointsPerSeries : 0;
+    return this.jobs.watchJob({ id, afterSequence, afterMetricCursor, maxPointsPerSeries }, { signal });
   }
 
   take(message: WatchJobResponse): WatchJobResponse {

@@ -172,6 +172,31 @@ describe("a watched job", () => {
     expect(calls[0]!.headers["grpc-timeout"]).toBeUndefined();
   });
 
+  test("asks for a thinned past until it has a cursor", async () => {
+    const { baseUrl, calls } = await served((call) => {
+      begin(call);
+      const state = calls.length === 4 ? JobState.SUCCEEDED : JobState.RUNNING;
+      // One without a message, one whose message moves no cursor, then one that does.
+      const metricCursor = calls.length > 2 ? 70n : 0n;
+      const message = frame(WatchJobResponseSchema, create(WatchJobResponseSchema, { job: { state }, metricCursor }));
+      call.response.end(calls.length === 1 ? undefined : Buffer.concat([message, OK]));
+    });
+    for await (const _ of createTunesmith({ baseUrl }).watchJob("a", { maxPointsPerSeries: 50 })) {
+      // Three messages.
+    }
+    const asked = calls.map((call) => received(WatchJobRequestSchema, call));
+    expect(asked.map(({ afterMetricCursor, maxPointsPerSeries }) => [afterMetricCursor, maxPointsPerSeries])).toEqual([
+      [0n, 50],
+      [0n, 50],
+      [0n, 50],
+      [70n, 0],
+    ]);
+    for await (const _ of createTunesmith({ baseUrl }).watchJob("a", { maxPointsPerSeries: 50, afterMetricCursor: 9n })) {
+      break;
+    }
+    expect(received(WatchJobRequestSchema, calls.at(-1)!)).toMatchObject({ afterMetricCursor: 9n, maxPointsPerSeries: 0 });
+  });
+
   test("that the server refuses is an error at once", async () => {
     const { baseUrl, calls } = await served((call) => {
       begin(call);

@@ -8,7 +8,7 @@ from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, EXIT_USAGE, CliError, explain
 from tunesmith.cli.job_file import JobFile, read_job_file
 from tunesmith.cli.job_progress import JobProgress
-from tunesmith.cli.job_watch import watch_job
+from tunesmith.cli.job_watch import LAST_POINTS, watch_job
 from tunesmith.cli.output import Format
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
 from tunesmith.cli.session import Session, command
@@ -156,12 +156,13 @@ def _follow(session: Session, id: str) -> job_pb2.Job:
     job = job_pb2.Job()
     if session.output.format is Format.TABLE:
         with JobProgress(session.output) as progress:
-            for response in watch_job(session, id):
+            for response in watch_job(session, id, max_points_per_series=LAST_POINTS):
                 progress.update(response)
                 job = response.job
         return job
-    for response in watch_job(session, id):
-        if session.output.format is Format.JSON:
+    as_json = session.output.format is Format.JSON
+    for response in watch_job(session, id, max_points_per_series=0 if as_json else LAST_POINTS):
+        if as_json:
             session.output.json_line(response)
         job = response.job
     return job

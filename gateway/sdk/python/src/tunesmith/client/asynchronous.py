@@ -1,5 +1,6 @@
 """The client for an event loop."""
 
+import math
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -18,8 +19,9 @@ from tunesmith.client.connection import address_of, open_async_channel
 from tunesmith.client.download import Download, nothing_of, wanted
 from tunesmith.client.paging import gather_async
 from tunesmith.client.upload import Source, Upload
+from tunesmith.client.watching import OnBreak
 from tunesmith.job.v1 import artifact_pb2, job_pb2
-from tunesmith.job.v1.job_service_pb2 import WatchJobResponse
+from tunesmith.job.v1.job_service_pb2 import WatchJobResponse, WatchJobsResponse
 from tunesmith.registry.v1 import dataset_pb2
 
 
@@ -47,10 +49,23 @@ class AsyncTunesmith:
         await self._channel.close()
 
     def watch_job(
-        self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S, on_break: watch.OnBreak | None = None
+        self,
+        job_id: str,
+        *,
+        max_points_per_series: int = 0,
+        give_up_s: float = watch.GIVE_UP_S,
+        on_break: OnBreak | None = None,
     ) -> AsyncGenerator[WatchJobResponse, None]:
         """As `Tunesmith.watch_job`. Cancelling its reader, or closing it, ends the stream."""
-        return watch.watch_job_async(self.jobs, job_id, give_up_s=give_up_s, on_break=on_break)
+        return watch.watch_job_async(
+            self.jobs, job_id, max_points_per_series=max_points_per_series, give_up_s=give_up_s, on_break=on_break
+        )
+
+    def watch_jobs(
+        self, *, after_cursor: int = 0, give_up_s: float = math.inf, on_break: OnBreak | None = None
+    ) -> AsyncGenerator[WatchJobsResponse, None]:
+        """As `Tunesmith.watch_jobs`. Cancelling its reader, or closing it, ends the stream."""
+        return watch.watch_jobs_async(self.jobs, after_cursor=after_cursor, give_up_s=give_up_s, on_break=on_break)
 
     async def wait_for_job(self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S) -> job_pb2.Job:
         """As `Tunesmith.wait_for_job`."""

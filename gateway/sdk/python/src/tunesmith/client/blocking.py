@@ -1,5 +1,6 @@
 """The client for callers that wait."""
 
+import math
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -12,8 +13,9 @@ from tunesmith.client.connection import address_of, open_channel
 from tunesmith.client.download import Download, nothing_of, wanted
 from tunesmith.client.paging import gather
 from tunesmith.client.upload import Source, Upload
+from tunesmith.client.watching import OnBreak
 from tunesmith.job.v1 import artifact_pb2, job_pb2
-from tunesmith.job.v1.job_service_pb2 import WatchJobResponse
+from tunesmith.job.v1.job_service_pb2 import WatchJobResponse, WatchJobsResponse
 from tunesmith.registry.v1 import dataset_pb2
 
 
@@ -45,14 +47,32 @@ class Tunesmith:
         self._channel.close()
 
     def watch_job(
-        self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S, on_break: watch.OnBreak | None = None
+        self,
+        job_id: str,
+        *,
+        max_points_per_series: int = 0,
+        give_up_s: float = watch.GIVE_UP_S,
+        on_break: OnBreak | None = None,
     ) -> Generator[WatchJobResponse, None, None]:
         """What happens to a job until it is over: each event once, whatever becomes of the connection meanwhile.
 
-        `on_break` is told True when the stream breaks and False when it goes on. Raises Unavailable when nothing was heard for
-        `give_up_s`.
+        `max_points_per_series` thins what is stored of each metric series when the watch begins, so that its curve looks alike; 0
+        brings all of it. `on_break` is told True when the stream breaks and False when it goes on. Raises Unavailable when
+        nothing was heard for `give_up_s`.
         """
-        return watch.watch_job(self.jobs, job_id, give_up_s=give_up_s, on_break=on_break)
+        return watch.watch_job(
+            self.jobs, job_id, max_points_per_series=max_points_per_series, give_up_s=give_up_s, on_break=on_break
+        )
+
+    def watch_jobs(
+        self, *, after_cursor: int = 0, give_up_s: float = math.inf, on_break: OnBreak | None = None
+    ) -> Generator[WatchJobsResponse, None, None]:
+        """Each job that changes from now on, as it then stands, whatever becomes of the connection; closing it ends it.
+
+        To miss nothing, list the jobs once the first message is there. `after_cursor` is a message's cursor to go on from. A
+        broken stream is taken up without end unless `give_up_s` says how long to try; `on_break` is told as `watch_job` tells it.
+        """
+        return watch.watch_jobs(self.jobs, after_cursor=after_cursor, give_up_s=give_up_s, on_break=on_break)
 
     def wait_for_job(self, job_id: str, *, give_up_s: float = watch.GIVE_UP_S) -> job_pb2.Job:
         """The job as it ended; its state says how."""

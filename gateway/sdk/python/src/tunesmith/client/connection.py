@@ -16,7 +16,8 @@ DEFAULT_PORT = 8080
 # A watch may be silent for 15 s; a peer that does not answer this is gone.
 KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+# As much as the gateway gives a JSON answer: all points of a long job.
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # A restart of a service takes a second or two; what takes longer is for the caller to know.
 RETRY_POLICY = {
     "maxAttempts": 4,
