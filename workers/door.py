@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc
 import structlog
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from tunesmith.client.errors import status_of
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 from tunesmith.worker.v1 import worker_service_pb2_grpc as worker_grpc
 
@@ -171,7 +171,7 @@ class Door:
             self._renew_after_long_trouble()
         else:
             self._failing_since = None
-        return failure_of(code, _status_of(error))
+        return failure_of(code, status_of(error))
 
     def _renew_after_long_trouble(self) -> None:
         now = self._clock()
@@ -230,15 +230,6 @@ def _result(call: Any, look: Callable[[], None]) -> Any:
 
 def _stream_timeout_s(size_bytes: int) -> float:
     return STREAM_TIMEOUT_S + size_bytes / SLOWEST_BYTES_PER_S
-
-
-def _status_of(error: grpc.RpcError) -> status_pb2.Status:
-    try:
-        status = rpc_status.from_call(error)
-    except ValueError:
-        # The details contradict the code: some proxy changed one of them.
-        status = None
-    return status or status_pb2.Status(code=error.code().value[0], message=error.details() or "")
 
 
 def _reason_of(status: status_pb2.Status) -> str | None:

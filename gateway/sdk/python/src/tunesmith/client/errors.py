@@ -150,7 +150,7 @@ def invalid(violations: Sequence[Violation]) -> InvalidArgument:
 
 def error_of(error: grpc.RpcError, server: str) -> TunesmithError:
     """A failed call as what it means, with all that the server said."""
-    status, code = _status_of(error), error.code()
+    status, code = status_of(error), error.code()
     violations: list[Violation] = []
     reason, metadata = "", {}
     for detail in status.details:
@@ -166,7 +166,7 @@ def error_of(error: grpc.RpcError, server: str) -> TunesmithError:
     return kind(message, violations=violations, reason=reason, metadata=metadata, code=code)
 
 
-def _status_of(error: grpc.RpcError) -> status_pb2.Status:
+def status_of(error: grpc.RpcError) -> status_pb2.Status:
     """The google.rpc.Status of a failed call; made of its code and text where the server sent none."""
     try:
         status = rpc_status.from_call(error)
