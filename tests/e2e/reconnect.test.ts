@@ -4,6 +4,7 @@ import { createTunesmith, TrainingMethod } from "@tunesmith/sdk";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { alpaca } from "./alpaca.ts";
 import { type Browser, openBrowser } from "./chromium.ts";
+import { envoyOf } from "./gateway_process.ts";
 import { whySkipped } from "./places.ts";
 
 const gateway = inject("gateway");
@@ -58,13 +59,3 @@ describe.skipIf(whySkipped())("a job's page whose gateway is killed", () => {
     expect(steps.map(Number)).toEqual(series[0]!.points.map(({ step }) => Number(step)).reverse());
   });
 });
-
-/** The gateway's process, among the children of its supervisor. */
-function envoyOf(parent: number): number {
-  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim().split(" ").map(Number);
-  const envoy = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/envoy\0"));
-  if (envoy === undefined) {
-    throw new Error("the supervisor has no gateway");
-  }
-  return envoy;
-}
