@@ -40,7 +40,7 @@ describe.skipIf(whySkipped())("every page has its picture", () => {
       await form.pick("Base model", "pico");
       await form.menu("Method").selectOption({ label: "LoRA" });
       await form.box("Rank").fill("300");
-      await form.box("Rank").scrollIntoViewIfNeeded();
+      await page.getByRole("region", { name: "Method", exact: true }).evaluate((section) => section.scrollIntoView());
       await page.waitForTimeout(300);
       await picture("form");
       await page.setViewportSize({ width, height: 1_500 });
