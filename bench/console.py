@@ -49,7 +49,7 @@ def on_screen(plane: Plane, points: int) -> dict[str, float]:
     """Milliseconds from a worker's report of a point until the browser has painted its loss."""
     plane.create_jobs(1)
     token = plane.lease(1)[0]
-    command = [str(NODE), "bench/browser/on_screen.ts", f"http://{plane.address}", token.job_id, str(points)]
+    command = [str(NODE), "bench/browser/on_screen.mts", f"http://{plane.address}", token.job_id, str(points)]
     with (
         grpc.insecure_channel(plane.worker_address) as channel,
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as browser,
@@ -92,5 +92,5 @@ def _report(worker: WorkerServiceStub, token: door.LeaseToken, sequence: int, lo
 
 
 def _run(program: str, *arguments: str) -> Any:
-    command = [str(NODE), f"bench/browser/{program}.ts", *arguments]
+    command = [str(NODE), f"bench/browser/{program}.mts", *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=900).stdout

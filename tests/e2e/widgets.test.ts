@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { createTunesmith } from "@tunesmith/sdk";
@@ -68,6 +69,10 @@ describe.skipIf(whySkipped())("the two elements on a page of another origin", ()
     await monitor.getByTestId("latest-loss").filter({ hasText: /\d/ }).waitFor({ timeout: 120_000 });
     await monitor.locator(".badge", { hasText: "Succeeded" }).first().waitFor({ timeout: 240_000 });
     expect(await page.evaluate(() => (window as unknown as { states: string[] }).states.at(-1))).toBe("SUCCEEDED");
+    const downloading = page.waitForEvent("download");
+    await monitor.getByRole("link", { name: "Download adapter" }).click();
+    const listed = execFileSync("tar", ["-tf", await (await downloading).path()], { encoding: "utf8" }).split("\n");
+    expect(listed).toContain("adapter/adapter_model.safetensors");
     expect(complaints.found).toEqual([]);
   });
 

@@ -5,7 +5,9 @@ import { useEffect } from "react";
 import uplot from "uplot/dist/uPlot.min.css?inline";
 import charts from "../charts/charts.css?inline";
 import monitor from "../monitor/monitor.css?inline";
+import { DownloadResult } from "../monitor/DownloadResult.js";
 import { MonitorView } from "../monitor/Monitor.js";
+import { useResult } from "../monitor/useResult.js";
 import { useWatchedJob } from "../monitor/useWatchedJob.js";
 import { Notice } from "../ui/Notice.js";
 import type { ElementProps, ElementView } from "./element.js";
@@ -37,7 +39,16 @@ function Watching({ id, compact, emit }: { id: string; compact: boolean; emit: E
     }
     // A job that changes without changing its state is not told.
   }, [state]);
-  return <MonitorView watched={watched} compact={compact} />;
+  const result = useResult(job);
+  return (
+    <MonitorView watched={watched} compact={compact}>
+      {result && (
+        <div className="panel row">
+          <DownloadResult result={result} />
+        </div>
+      )}
+    </MonitorView>
+  );
 }
 
 const details = createRegistry(file_google_rpc_error_details);

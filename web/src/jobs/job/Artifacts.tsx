@@ -1,8 +1,8 @@
 import { isTerminal, type Job } from "@tunesmith/sdk";
+import { type ArtifactSet, isResult, kindWord } from "../../monitor/artifactSets.js";
 import { ErrorNotice } from "../../ui/ErrorNotice.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
 import { bytes, count } from "../../ui/words.js";
-import { type ArtifactSet, isResult, kindWord } from "./artifactSets.js";
 import { Copyable } from "./Copyable.js";
 import type { useArtifacts } from "./useArtifacts.js";
 

@@ -1,19 +1,19 @@
 import { ArtifactKind, type Job } from "@tunesmith/sdk";
+import { type ArtifactSet, isResult, kindWord } from "../../monitor/artifactSets.js";
+import { DownloadResult } from "../../monitor/DownloadResult.js";
 import { downloadJobCommands } from "../../ui/commands.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
-import { type ArtifactSet, isResult, kindWord } from "./artifactSets.js";
 
 const FOLDER = "out";
 
 /** What comes after a job that succeeded: take its result, and load it. */
 export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
-  const { baseUrl, artifactSetUrl } = useTunesmith();
+  const { baseUrl } = useTunesmith();
   const result = sets.find(isResult);
   if (!result) {
     return null;
   }
-  const file = result.files[0]!;
-  const commands = downloadJobCommands(baseUrl, job.id, file.id);
+  const commands = downloadJobCommands(baseUrl, job.id, result.files[0]!.id);
   return (
     <section className="panel stack job-next" aria-label="What comes next">
       <div className="job-set-head">
@@ -23,9 +23,7 @@ export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
             Take the {kindWord(result.kind)} as one archive, or by a command that checks every file's SHA-256.
           </p>
         </div>
-        <a className="button button-primary" href={artifactSetUrl(file.id)} download>
-          Download {kindWord(result.kind)}
-        </a>
+        <DownloadResult result={result} />
       </div>
       <pre className="code" tabIndex={0}>
         {`${commands.cli} --to ${FOLDER}`}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Artifact } from "@tunesmith/sdk";
+import { type ArtifactSet, artifactSets } from "../../monitor/artifactSets.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
-import { type ArtifactSet, artifactSets } from "./artifactSets.js";
 
 const PAGE = 1000;
 

@@ -1,5 +1,5 @@
 // Scrolls the list of jobs from its top to its end, once while its pages are loaded and once when all are there:
-// `scroll.ts <url> <jobs>`. Prints {"loading": [milliseconds between frames], "loaded": […], "rows": rows in the document at most}.
+// `scroll.mts <url> <jobs>`. Prints {"loading": [milliseconds between frames], "loaded": […], "rows": rows in the document at most}.
 import { openBrowser } from "../../tests/e2e/chromium.ts";
 
 const STEP = 400;

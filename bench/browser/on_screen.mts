@@ -1,4 +1,4 @@
-// Tells when each reported loss was on screen: `on_screen.ts <url> <job id> <points>`. Says `ready` once the job's page shows, then
+// Tells when each reported loss was on screen: `on_screen.mts <url> <job id> <points>`. Says `ready` once the job's page shows, then
 // waits for as many different values, and prints [[value, milliseconds since 1970], …].
 import { openBrowser } from "../../tests/e2e/chromium.ts";
 

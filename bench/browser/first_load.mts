@@ -1,4 +1,4 @@
-// Opens each page with an empty cache: `first_load.ts <url> <path> …`. Prints {path: {"js_bytes", "js_files", "shown_ms"}}, the bytes
+// Opens each page with an empty cache: `first_load.mts <url> <path> …`. Prints {path: {"js_bytes", "js_files", "shown_ms"}}, the bytes
 // as they travelled.
 import { openBrowser } from "../../tests/e2e/chromium.ts";
 import { scriptsOf } from "../../tests/e2e/scripts.ts";
