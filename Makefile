@@ -43,7 +43,7 @@ test-chaos: setup ## Two minutes of kills; CHAOS_SEED repeats a schedule
 chaos: setup ## 100 jobs through ten minutes of kills; the figures go to docs/benchmarks
 	CHAOS_RECORD=1 CHAOS_SECONDS=$(or $(CHAOS_SECONDS),600) CHAOS_JOBS=$(or $(CHAOS_JOBS),100) $(BIN)/pytest tests/chaos -q -s
 
-bench: setup ## Measure this machine beside the peers, 20 minutes; BENCH=<name> for one, ROUNDS=<n>
+bench: setup ## Measure this machine beside the peers, 45 minutes; BENCH=<name> for one, ROUNDS=<n>
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
 
 peers: $(PEERS) ## Install what `make bench` compares with, each in an environment of its own
