@@ -29,6 +29,7 @@ WATCHERS_A_JOB = 2
 # Jobs in flight: a queue is always there, and the watchers leave the stack some of the machine.
 MOST_IN_FLIGHT = 12
 # A look at the jobs must not keep faults from hitting a stack that is still on its knees.
+_LOSS_SEEN_WITHIN_S = 8.0
 _MERCY_LOOK_S = 1.0
 _MERCY_PATIENCE_S = 60.0
 # Faults that leave every attempt alone.
@@ -63,6 +64,7 @@ class Campaign:
         self._variant_of: dict[str, str] = {}
         self._in_flight = asyncio.Semaphore(MOST_IN_FLIGHT)
         self.done: Counter[str] = Counter()
+        self._last_harm = -_LOSS_SEEN_WITHIN_S
 
     async def run(self) -> History:
         """Do all of it; answers what has to be judged. Raises what a harness must not meet, such as a refusal."""
@@ -134,6 +136,8 @@ class Campaign:
                 await self._have_mercy()
             if await self._faults.do(fault):
                 self.done[fault] += 1
+                if fault not in _HARMLESS:
+                    self._last_harm = time.monotonic()
             elif fault.startswith(FAILPOINT):
                 missed.append(fault)
         self.log.add("seen", "faults_over", "faults", done=dict(self.done))
@@ -150,7 +154,9 @@ class Campaign:
         try:
             async with asyncio.timeout(_MERCY_LOOK_S):
                 live = [job for job in await self._reader.all_jobs() if job.state not in TERMINAL and job.attempt]
-                return any([_losses(await self._reader.events(job.id)) >= MAX_LOST_ATTEMPTS - 1 for job in live])
+                # What a fault of a moment ago has cost is known once the agent is back.
+                unseen = 1 if time.monotonic() - self._last_harm < _LOSS_SEEN_WITHIN_S else 0
+                return any([_losses(await self._reader.events(job.id)) + unseen >= MAX_LOST_ATTEMPTS - 1 for job in live])
         except TimeoutError:
             return False
 
