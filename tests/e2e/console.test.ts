@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Browser, Complaints, openBrowser } from "./chromium.ts";
+import { PAGES } from "./pages.ts";
 import { whySkipped } from "./places.ts";
 
 const gateway = inject("gateway");
@@ -17,15 +18,7 @@ describe.skipIf(whySkipped())("the console", () => {
   });
   afterAll(() => browser?.close());
 
-  test.each([
-    ["/", "Jobs"],
-    ["/jobs", "Jobs"],
-    ["/models", "Models"],
-    ["/datasets", "Datasets"],
-    ["/parameters", "Parameters"],
-    ["/jobs/new", "New job"],
-    ["/nothing/here", "There is no page here"],
-  ])("opens at %s", async (path, heading) => {
+  test.each<[string, RegExp]>([["/", /^Jobs\b/], ...PAGES.filter(([path]) => !path.includes("{"))])("opens at %s", async (path, heading) => {
     const response = await page.goto(gateway + path);
     await page.getByRole("heading", { level: 1, name: heading }).waitFor();
     expect(response?.headers()["content-security-policy"]).toContain("script-src 'self'");

@@ -1,4 +1,4 @@
-import { type Artifact, ArtifactKind, ArtifactKindSchema } from "@tunesmith/sdk";
+import { type Artifact, ArtifactKind, ArtifactKindSchema, type Tunesmith } from "@tunesmith/sdk";
 
 /** The files that belong together: an adapter, a model, a checkpoint. */
 export interface ArtifactSet {
@@ -14,8 +14,22 @@ export interface ArtifactSet {
 // What a person came for is first.
 const ORDER = [ArtifactKind.ADAPTER, ArtifactKind.MODEL, ArtifactKind.CHECKPOINT, ArtifactKind.TRAINING_STATE];
 
+const PAGE = 1000;
+
+/** Every set that a job has made so far. Results come last in the list, so no page of it may be left out. */
+export async function listArtifactSets(jobs: Tunesmith["jobs"], jobId: string, signal: AbortSignal): Promise<ArtifactSet[]> {
+  const artifacts: Artifact[] = [];
+  let pageToken = "";
+  do {
+    const page = await jobs.listArtifacts({ jobId, pageSize: PAGE, pageToken }, { signal });
+    artifacts.push(...page.artifacts);
+    pageToken = page.nextPageToken;
+  } while (pageToken);
+  return artifactSets(artifacts);
+}
+
 /** Artifacts by their sets: results first, then checkpoints, the latest first. */
-export function artifactSets(artifacts: Artifact[]): ArtifactSet[] {
+function artifactSets(artifacts: Artifact[]): ArtifactSet[] {
   const sets = new Map<string, ArtifactSet>();
   for (const artifact of artifacts) {
     const { setId, kind, step, path } = artifact;

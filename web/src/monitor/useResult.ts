@@ -1,7 +1,7 @@
 import { type Job, JobState } from "@tunesmith/sdk";
 import { useEffect, useState } from "react";
 import { useTunesmith } from "../ui/tunesmith.js";
-import { type ArtifactSet, artifactSets, isResult } from "./artifactSets.js";
+import { type ArtifactSet, isResult, listArtifactSets } from "./artifactSets.js";
 
 /** What a job was run for, once it succeeded. A failed call shows nothing: the curves matter more than an error about a link. */
 export function useResult(job: Job | undefined): ArtifactSet | undefined {
@@ -13,9 +13,8 @@ export function useResult(job: Job | undefined): ArtifactSet | undefined {
       return undefined;
     }
     const ending = new AbortController();
-    jobs
-      .listArtifacts({ jobId, pageSize: 1000 }, { signal: ending.signal })
-      .then(({ artifacts }) => setResult(artifactSets(artifacts).find(isResult)))
+    listArtifactSets(jobs, jobId, ending.signal)
+      .then((sets) => setResult(sets.find(isResult)))
       .catch(() => undefined);
     return () => ending.abort();
   }, [jobs, jobId]);

@@ -1,9 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import type { Artifact } from "@tunesmith/sdk";
-import { type ArtifactSet, artifactSets } from "../../monitor/artifactSets.js";
+import { type ArtifactSet, listArtifactSets } from "../../monitor/artifactSets.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
-
-const PAGE = 1000;
 
 /**
  * The sets a job made. They are asked for again when `news` changes: when an event tells of a further set, or the job has ended.
@@ -16,16 +13,7 @@ export function useArtifacts(
   const { jobs } = useTunesmith();
   const { data, error, refetch } = useQuery({
     queryKey: ["artifacts", jobId, news],
-    queryFn: async ({ signal }) => {
-      const artifacts: Artifact[] = [];
-      let pageToken = "";
-      do {
-        const page = await jobs.listArtifacts({ jobId, pageSize: PAGE, pageToken }, { signal });
-        artifacts.push(...page.artifacts);
-        pageToken = page.nextPageToken;
-      } while (pageToken);
-      return artifactSets(artifacts);
-    },
+    queryFn: ({ signal }) => listArtifactSets(jobs, jobId, signal),
     enabled: news !== undefined,
     // What was listed stays on screen until the new list is there.
     placeholderData: (before) => before,
