@@ -10,7 +10,7 @@ SDK := $(shell find gateway/sdk/typescript -name node_modules -prune -o -path '*
 CONSOLE := $(shell find web -name node_modules -prune -o -type f -print)
 PEERS := $(patsubst bench/peers/requirements-%.txt,.build/peers/%/installed,$(wildcard bench/peers/requirements-*.txt))
 
-.PHONY: help setup protos up demo test test-unit test-integration test-e2e test-chaos chaos bench peers screenshots packages docs lint format lock clean
+.PHONY: help setup protos up demo seed test test-unit test-integration test-e2e test-chaos chaos bench bench-memory bench-gpu peers screenshots packages docs lint format lock clean
 
 help: ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ up: setup ## Run the whole stack in the foreground; Ctrl-C ends it
 
 demo: setup ## Train a model before your eyes: MODEL=<hub name> DATASET=<file> for your own
 	$(BIN)/python -m starter.demo $(if $(MODEL),--model "$(MODEL)") $(if $(DATASET),--dataset "$(DATASET)")
+
+seed: setup ## Register the catalogue of base models and recipes in a stack that is up
+	$(BIN)/python -m starter.seed
 
 test: setup test-unit test-integration test-e2e test-chaos ## Every test
 
@@ -45,6 +48,12 @@ chaos: setup ## 100 jobs through ten minutes of kills; the figures go to docs/be
 
 bench: setup ## Measure this machine beside the peers, 45 minutes; BENCH=<name> for one, ROUNDS=<n>
 	$(BIN)/python -m bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(BENCH)
+
+bench-memory: setup ## Estimated memory beside measured, of configurations that no formula was made with; 15 minutes on an idle machine
+	$(BIN)/python -m bench.memory --half unseen
+
+bench-gpu: setup ## The same on this machine's GPU, with real shapes and random weights
+	$(BIN)/python -m bench.memory --gpu
 
 peers: $(PEERS) ## Install what `make bench` compares with, each in an environment of its own
 

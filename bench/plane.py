@@ -50,6 +50,7 @@ class Plane:
             job_address=None,
             parameter_address=None,
             provider_address=None,
+            preflight_address=None,
             database_url=None,
             allowed_hosts=(),
             allowed_origins=(),
@@ -84,9 +85,19 @@ class Plane:
         self._end()
 
     @property
+    def home(self) -> Path:
+        """Where its files lie."""
+        return self._settings.home
+
+    @property
     def address(self) -> str:
         """Where people and programs call: gRPC and JSON."""
         return f"{HOST}:{self._settings.port}"
+
+    @property
+    def dataset_id(self) -> str:
+        """A dataset of twenty rows of prompt and completion."""
+        return self._dataset_id
 
     @property
     def worker_address(self) -> str:

@@ -36,6 +36,7 @@ def measure(home: Path, upload_mib: int) -> dict[str, float]:
         "TUNESMITH_HOME": str(home),
         "TUNESMITH_PORT": str(port),
         "TUNESMITH_WORKER_PORT": str(worker_port),
+        "TUNESMITH_CATALOG": "0",
     }
     base = f"http://127.0.0.1:{port}"
     begin = time.monotonic()

@@ -51,6 +51,7 @@ class Whole:
         self._port, worker_port = free_port(HOST), free_port(HOST)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TUNESMITH_", "RAY_"))}
         own = {"TUNESMITH_HOME": str(self.home), "TUNESMITH_PORT": str(self._port), "TUNESMITH_WORKER_PORT": str(worker_port)}
+        own["TUNESMITH_CATALOG"] = "0"
         with (self.home / "said").open("wb") as said:
             command = [sys.executable, "-m", "supervisor"]
             self._process = subprocess.Popen(command, cwd=ROOT, env=inherited | own, stdout=said, stderr=said)

@@ -87,6 +87,8 @@ class Contract:
     """Every message, enum and comment of an image, by full name."""
 
     messages: dict[str, descriptor_pb2.DescriptorProto] = field(default_factory=dict)
+    # What a map's field is to the wire: a list of these.
+    map_entries: dict[str, descriptor_pb2.DescriptorProto] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     services: list[tuple[str, descriptor_pb2.ServiceDescriptorProto]] = field(default_factory=list)
@@ -104,6 +106,7 @@ class Contract:
         for index, message in enumerate(file.message_type):
             name = f"{file.package}.{message.name}"
             self.messages[name], self.modules[name] = message, file.name
+            self.map_entries |= {f"{name}.{inner.name}": inner for inner in message.nested_type if inner.options.map_entry}
             for number, one in enumerate(message.field):
                 self.comments[f"{name}.{one.name}"] = _flowing(comments.get((_MESSAGE, index, 2, number), ""))
         for enum in file.enum_type:
@@ -174,6 +177,9 @@ class Writer:
         return "".join(f"\n        {one}," for one in parameters) + "\n    "
 
     def _annotation(self, one: _Field) -> str:
+        entry = self._contract.map_entries.get(one.type_name.removeprefix("."))
+        if entry is not None:
+            return f"Mapping[{', '.join(self._annotation(part) for part in entry.field)}]"
         if one.type == _Field.TYPE_ENUM:
             kind = f"{self._type(one.type_name.removeprefix('.'))} | int | str"
         elif one.type == _Field.TYPE_MESSAGE:
@@ -215,7 +221,9 @@ def _is_required(contract: Contract, request: str, one: _Field) -> bool:
     message = contract.messages[request]
     alone = one.HasField("oneof_index") and sum(other.oneof_index == one.oneof_index for other in _in_oneofs(message)) == 1
     oneof: Any = message.oneof_decl[one.oneof_index].options.Extensions[validate_pb2.oneof] if alone else None
-    return rules.required or rules.string.min_len > 0 or (oneof is not None and oneof.required)
+    # An optional field of at least a character may be left out; it must not be empty.
+    filled = rules.string.min_len > 0 and not one.proto3_optional
+    return rules.required or filled or (oneof is not None and oneof.required)
 
 
 def _in_oneofs(message: descriptor_pb2.DescriptorProto) -> Iterator[_Field]:

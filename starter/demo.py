@@ -26,6 +26,7 @@ from tunesmith.registry.v1 import dataset_pb2
 from services.chassis.settings import Settings
 from starter.pico import HUB_REPO
 from starter.rows import Split, split_rows, write_docstrings
+from starter.seed import seed
 from starter.stack import Stack, StackError
 
 # A minute or so each on two cores.
@@ -173,6 +174,8 @@ def main() -> int:
             stack.wait_until_ready(session)
             demo.run(arguments.model, arguments.dataset)
             if sys.stdin.isatty():
+                # Not while it trained: pools build each model once, and that would have been in the figures.
+                seed(session.client)
                 session.output.note("The stack stays up; Ctrl-C ends it.")
                 threading.Event().wait()
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The stack that the demo runs on: the one that is up already, or one of its own."""
 
+import os
 import subprocess
 import sys
 import time
@@ -37,6 +38,8 @@ class Stack:
                 # A session of its own: Ctrl-C reaches the demo alone, which then ends the stack in order.
                 self._supervisor = subprocess.Popen(
                     [sys.executable, "-m", "supervisor"],
+                    # The catalogue would compete with the training that is measured; the next `make up` registers it.
+                    env=os.environ | {"TUNESMITH_CATALOG": "0"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -22,19 +22,25 @@ _ROUTE_INDENTATION = 24
 # What the public listener transcodes. The agents' door is not among them.
 PUBLIC_SERVICES = [
     "tunesmith.registry.v1.RegistryService",
+    "tunesmith.registry.v1.RecipeService",
+    "tunesmith.registry.v1.AdapterService",
     "tunesmith.job.v1.JobService",
     "tunesmith.pool.v1.PoolService",
     "tunesmith.parameter.v1.ParameterService",
     "tunesmith.provider.v1.ProviderService",
+    "tunesmith.preflight.v1.PreflightService",
 ]
 # Cluster: the setting that holds its address, and the service whose health decides about it.
 _CLUSTERS = {
     "registry": ("registry", "tunesmith.registry.v1.RegistryService"),
+    "recipe": ("registry", "tunesmith.registry.v1.RecipeService"),
+    "adapter": ("registry", "tunesmith.registry.v1.AdapterService"),
     "job": ("job", "tunesmith.job.v1.JobService"),
     "pool": ("job", "tunesmith.pool.v1.PoolService"),
     "worker": ("job", "tunesmith.worker.v1.WorkerService"),
     "parameter": ("parameter", "tunesmith.parameter.v1.ParameterService"),
     "provider": ("provider", "tunesmith.provider.v1.ProviderService"),
+    "preflight": ("preflight", "tunesmith.preflight.v1.PreflightService"),
 }
 HTTP_PORT = 80
 _HEALTH_INTERVAL = "1s"

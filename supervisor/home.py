@@ -26,6 +26,11 @@ class Home:
         return self.root / "run"
 
     @property
+    def catalog_mark(self) -> Path:
+        """There once the catalogue was registered."""
+        return self.root / "catalog-registered"
+
+    @property
     def lock(self) -> Path:
         """Held by the supervisor while it lives."""
         return self.run / "supervisor.lock"

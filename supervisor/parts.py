@@ -81,7 +81,18 @@ def all_parts(settings: Settings, home: Home) -> list[Part]:
         *ray,
         _agent(environment, settings, after=tuple(part.name for part in ray)),
         Part("starter", [sys.executable, "-m", "starter.pico"], environment, after=("gateway",), once=True),
+        *_catalog(environment, settings, home),
     ]
+
+
+def _catalog(environment: Mapping[str, str], settings: Settings, home: Home) -> list[Part]:
+    """What registers the catalogue, at the first start of a home alone: what people took off the list stays off it."""
+    if not settings.catalog or home.catalog_mark.exists():
+        return []
+    command = [sys.executable, "-m", "starter.seed", "--first-start"]
+    # It calls the gateway, which may listen on all interfaces.
+    address = {"TUNESMITH_HOST": reachable(settings.host), "TUNESMITH_PORT": str(settings.port)}
+    return [Part("catalog", command, {**environment, **address}, after=("gateway",), once=True)]
 
 
 def _services(environment: Mapping[str, str], settings: Settings) -> Part:

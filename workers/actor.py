@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import structlog
 from tunesmith.config.v1 import method_pb2
+from tunesmith.pool.v1 import pool_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from services.chassis.errors import FailedPrecondition
@@ -87,6 +89,8 @@ class TrainingActor:
         self._exit_process = exit_process
         self._cache = Cache(Path(home) / "cache", cache_max_bytes)
         self._work_root = Path(home) / "work"
+        self._devices: list[pool_pb2.Device] = []
+        self._probing: Any = None
         self._clear_leftovers()
 
     def warm(self) -> tuple[list[bytes], float, int]:
@@ -101,8 +105,28 @@ class TrainingActor:
             gc.freeze()
             gc.enable()
         self._warm_up()
-        measured = [devices.cpu(), *gpus()]
-        return [device.SerializeToString() for device in measured], time.monotonic() - began, self.held_bytes()
+        self._devices = [devices.cpu(), *gpus()]
+        return [device.SerializeToString() for device in self._devices], time.monotonic() - began, self.held_bytes()
+
+    def probe(self, seconds: float) -> list[bytes] | None:
+        """Go on finding out how fast the devices are, for about so long; the devices with what was found, once all of it is.
+
+        Without a measurement if it can't be found out.
+        """
+        from workers.training.probing import Probing
+
+        if self._probing is None:
+            self._probing = Probing(self._devices, self.held_bytes)
+        found: list[list[pool_pb2.Device] | None] = []
+        try:
+            # As a job runs, whose threads and kernels are its own.
+            in_own_thread(lambda: found.append(self._probing.advance(seconds)))
+        except Exception:
+            # Estimates then go by what the maker says.
+            log.exception("probe_failed")
+            found = [self._devices]
+        measured = found[0]
+        return None if measured is None else [device.SerializeToString() for device in measured]
 
     def ping(self) -> None:
         """Answer, as a sign of life."""

@@ -1,4 +1,4 @@
-"""`python -m workers.agent`: leases jobs for a Ray cluster and has a warm actor run them.
+"""`python -m workers.agent`: leases jobs for a Ray cluster and has a warm actor run them, and answers the services' inquiries.
 
 Stops within five seconds of SIGTERM. Keeps trying while the services are away. Exits with code 1 when Ray is gone, because only a
 new process can join a new cluster: whoever started it starts it again.
@@ -24,6 +24,7 @@ from workers.actor import PROVIDERS
 from workers.cluster import Cluster
 from workers.crew import ClusterLost
 from workers.door import Door
+from workers.inquiries import Inquiries
 from workers.leasing import Leasing
 from workers.pool_id import AgentRunning, keep_pool_id
 
@@ -55,7 +56,14 @@ def main() -> int:
         instance_id=new_id(),
     )
     door = Door(settings.worker_address, clock=time.monotonic)
-    code = run_until_told(lambda stop: Leasing(door, cluster, pool, stop).run())
+
+    def work(stop: threading.Event) -> None:
+        # Beside the leasing, on a connection of its own: neither waits for the other, and this one's trouble is nobody's.
+        inquiries = Inquiries(Door(settings.worker_address, clock=time.monotonic), cluster, pool_id, stop)
+        threading.Thread(target=inquiries.run, name="inquiries", daemon=True).start()
+        Leasing(door, cluster, pool, stop).run()
+
+    code = run_until_told(work)
     _within(CLOSE_TIMEOUT_S, cluster.close)
     return code
 

@@ -40,6 +40,9 @@ class TrainingProcess:
     def warm(self) -> tuple[list[bytes], float, int]:
         return self._actor.warm()
 
+    def probe(self, seconds: float) -> list[bytes] | None:
+        return self._actor.probe(seconds)
+
     def ping(self) -> None:
         self._actor.ping()
 
@@ -48,6 +51,18 @@ class TrainingProcess:
 
     def held_bytes(self) -> int:
         return self._actor.held_bytes()
+
+
+class EstimatingProcess:
+    """What Ray runs: a shell around the estimator, which names nothing either."""
+
+    def __init__(self, *arguments: Any) -> None:
+        from workers.estimating.actor import EstimatorActor
+
+        self._actor = EstimatorActor(*arguments)
+
+    def answer(self, inquiry_bytes: bytes) -> bytes:
+        return self._actor.answer(inquiry_bytes)
 
 
 class RayActor:
@@ -65,6 +80,11 @@ class RayActor:
             return None
         devices, seconds, held_bytes = answer
         return Warm([pool_pb2.Device.FromString(device) for device in devices], seconds, held_bytes)
+
+    def probe(self, seconds: float) -> list[pool_pb2.Device] | None:
+        """Have it go on measuring its devices for about so long; the devices, once nothing is left to measure."""
+        devices = self._ask(self._handle.probe.remote(seconds))
+        return None if devices is None else [pool_pb2.Device.FromString(device) for device in devices]
 
     def ping(self) -> None:
         """Make sure that it lives."""
@@ -93,21 +113,35 @@ class RayActor:
         return self._get(reference, 0)
 
     def _get(self, reference: Any, timeout_s: float) -> Any:
-        try:
-            return ray.get(reference, timeout=timeout_s)
-        except GetTimeoutError:
-            return None
-        except RayTaskError as error:
-            # Its own code never raises for a job's sake, so this process is not to be trusted with another.
-            raise ActorLost(f"the training process failed with {type(error.cause).__name__}: {error.cause}") from error
-        except RayError as error:
-            raise ActorLost(_reason(error)) from error
+        return _get(reference, timeout_s, "training process")
+
+
+class RayEstimator:
+    """An estimator in its own process. A method that waits raises ActorLost when that process is gone."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._answering: Any = None
+
+    def start(self, inquiry_bytes: bytes) -> None:
+        """Begin to answer an inquiry."""
+        self._answering = self._handle.answer.remote(inquiry_bytes)
+
+    def wait_answer(self, timeout_s: float) -> bytes | None:
+        """The answer; None if it takes longer."""
+        answer: bytes | None = _get(self._answering, timeout_s, "estimator")
+        return answer
+
+    def dismiss(self) -> None:
+        """End its process at once."""
+        ray.kill(self._handle, no_restart=True)
 
 
 class Cluster:
     """A connection to Ray, and the training actors in it."""
 
     def __init__(self, settings: Settings, pool_id: str) -> None:
+        self._log_level = settings.log_level
         self._arguments = (
             str(settings.home),
             settings.worker_address,
@@ -138,6 +172,13 @@ class Cluster:
         )
         return RayActor(actor_class.remote(*self._arguments))
 
+    def hire_estimator(self) -> RayEstimator:
+        """Start an estimator. It asks Ray for nothing, so that it stands beside a training actor that has everything."""
+        if not _alive_nodes():
+            raise ClusterLost("no machine of the Ray cluster is alive")
+        actor_class = ray.remote(EstimatingProcess).options(num_cpus=0, num_gpus=0, max_restarts=0, max_task_retries=0)
+        return RayEstimator(actor_class.remote(self._log_level))
+
     def check(self) -> None:
         """Raise ClusterLost if Ray is gone from this machine.
 
@@ -156,14 +197,26 @@ def _alive_nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def _reason(error: RayError) -> str:
+def _get(reference: Any, timeout_s: float, who: str) -> Any:
+    try:
+        return ray.get(reference, timeout=timeout_s)
+    except GetTimeoutError:
+        return None
+    except RayTaskError as error:
+        # Its own code never raises for a job's or an inquiry's sake, so this process is not to be trusted with another.
+        raise ActorLost(f"the {who} failed with {type(error.cause).__name__}: {error.cause}") from error
+    except RayError as error:
+        raise ActorLost(_reason(error, who)) from error
+
+
+def _reason(error: RayError, who: str) -> str:
     """Why a process died, as the end of a sentence. Ray's own text holds addresses and a page of guesses; the log gets it."""
     text = str(error)
     log.warning("actor_lost", ray=text)
     if isinstance(error, OutOfMemoryError) or "OUT_OF_MEMORY" in text:
-        return "the machine ran low on memory, and Ray ended the training process"
+        return f"the machine ran low on memory, and Ray ended the {who}"
     if "ray.kill" in text:
-        return "the agent ended the training process"
+        return f"the agent ended the {who}"
     if "creation task" in text:
-        return f"the training process could not start: {text.strip().splitlines()[-1]}"
-    return "the training process died without a word: it was killed, ran out of memory or crashed"
+        return f"the {who} could not start: {text.strip().splitlines()[-1]}"
+    return f"the {who} died without a word: it was killed, ran out of memory or crashed"

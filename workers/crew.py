@@ -29,6 +29,9 @@ class Actor(Protocol):
     def wait_warm(self, timeout_s: float) -> Warm | None:
         """What it measured once it is ready; None if that takes longer."""
 
+    def probe(self, seconds: float) -> list[pool_pb2.Device] | None:
+        """Have it go on measuring its devices for about so long; the devices, once nothing is left to measure."""
+
     def ping(self) -> None:
         """Make sure that it lives."""
 
@@ -45,11 +48,27 @@ class Actor(Protocol):
         """End its process at once."""
 
 
+class Estimator(Protocol):
+    """An estimator in its own process. Whatever waits for it raises ActorLost when that process is gone."""
+
+    def start(self, inquiry_bytes: bytes) -> None:
+        """Begin to answer an inquiry."""
+
+    def wait_answer(self, timeout_s: float) -> bytes | None:
+        """The answer; None if it takes longer."""
+
+    def dismiss(self) -> None:
+        """End its process at once."""
+
+
 class Crew(Protocol):
-    """Where training actors come from."""
+    """Where training actors come from, and an estimator beside them."""
 
     def hire(self) -> Actor:
         """Start a training actor. Raises ClusterLost if there is nowhere to."""
+
+    def hire_estimator(self) -> Estimator:
+        """Start an estimator, which takes nothing of what training actors need. Raises ClusterLost if there is nowhere to."""
 
     def check(self) -> None:
         """Raise ClusterLost if no actor can run any more."""

@@ -101,13 +101,7 @@ class Door:
 
     def lease(self, request: worker.LeaseRequest, look: Callable[[], None]) -> worker.LeaseResponse:
         """Ask for a job; waits as long as the request says. `look` is called twice a second, and raises to stop waiting."""
-        try:
-            call = self._stub.Lease.future(request, timeout=request.wait_seconds + CALL_TIMEOUT_S)
-            response = _result(call, look)
-        except (grpc.RpcError, ValueError) as error:
-            raise self._explain(error) from error
-        self._failing_since = None
-        return response
+        return self._wait_for("Lease", request, look)
 
     def heartbeat(self, request: worker.HeartbeatRequest) -> worker.HeartbeatResponse:
         """Keep a lease."""
@@ -120,6 +114,14 @@ class Door:
     def release_lease(self, request: worker.ReleaseLeaseRequest, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Give a job back."""
         self._call("ReleaseLease", request, timeout_s)
+
+    def take_inquiry(self, request: worker.TakeInquiryRequest, look: Callable[[], None]) -> worker.TakeInquiryResponse:
+        """Ask for an inquiry; waits as long as the request says. `look` is called twice a second, and raises to stop waiting."""
+        return self._wait_for("TakeInquiry", request, look)
+
+    def answer_inquiry(self, request: worker.AnswerInquiryRequest) -> None:
+        """Answer an inquiry."""
+        self._call("AnswerInquiry", request, CALL_TIMEOUT_S)
 
     def read_dataset(self, request: worker.ReadDatasetRequest, size_bytes: int) -> Iterator[bytes]:
         """The rows of one of the job's datasets."""
@@ -143,6 +145,15 @@ class Door:
         self._channel = grpc.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
         self._stub = worker_grpc.WorkerServiceStub(self._channel)
         self.channel_count += 1
+
+    def _wait_for(self, method: str, request: Any, look: Callable[[], None]) -> Any:
+        try:
+            call = getattr(self._stub, method).future(request, timeout=request.wait_seconds + CALL_TIMEOUT_S)
+            response = _result(call, look)
+        except (grpc.RpcError, ValueError) as error:
+            raise self._explain(error) from error
+        self._failing_since = None
+        return response
 
     def _call(self, method: str, request: Any, timeout_s: float) -> Any:
         try:

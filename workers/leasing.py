@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 from google.rpc import code_pb2
+from tunesmith.pool.v1 import pool_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from workers.crew import Actor, ActorLost, ClusterLost, Crew, Warm
@@ -16,6 +18,10 @@ REFRESH_S = 10.0
 PING_S = 2.0
 LOOK_S = 0.5
 SLOW_START_S = 60.0
+# A pool that nobody has wanted anything of for so long finds out how fast it is, a moment each time it looks around: a job that
+# comes meanwhile waits for one such moment and no longer.
+IDLE_BEFORE_PROBE_S = 2.0
+PROBE_S = 0.15
 # An actor that holds so much more than when it was new is replaced: what one job left behind is not the next one's.
 MAX_GROWTH_BYTES = 300 * 1024 * 1024
 # A refusal is a bug or a misconfiguration: worth asking again, in case somebody mends it, but not often.
@@ -51,6 +57,9 @@ class Leasing:
         self._pool = pool
         self._stop = stop
         self._refreshed_s = self._pinged_s = -REFRESH_S
+        self._idle_since_s = 0.0
+        # What the pool found out about its devices; empty until it has.
+        self._measured: list[pool_pb2.Device] = []
 
     def run(self) -> None:
         """Lease and work until told to stop. Raises ClusterLost."""
@@ -88,7 +97,7 @@ class Leasing:
                 hint = "something else holds this machine's CPUs or GPUs in Ray, or its disk is slow; see `ray status`"
                 log.warning("actor_not_ready_yet", seconds=round(told_s - began_s), hint=hint)
         del self._pool.devices[:]
-        self._pool.devices.extend(warm.devices)
+        self._pool.devices.extend(self._with_measurements(warm.devices))
         self._pool.ready = True
         mib = warm.held_bytes // 1024**2
         log.info("actor_ready", seconds=round(warm.seconds, 1), held_mib=mib, devices=[one.name for one in warm.devices])
@@ -97,11 +106,12 @@ class Leasing:
     def _next_assignment(self, actor: Actor) -> worker.Assignment:
         request = worker.LeaseRequest(pool_id=self._pool.pool_id, wait_seconds=LEASE_WAIT_S)
         failures = 0
+        self._idle_since_s = time.monotonic()
         while True:
             self._look_after(actor)
             try:
                 self._door.register_pool(self._pool)
-                response = self._door.lease(request, lambda: self._look_after(actor))
+                response = self._door.lease(request, lambda: self._idle(actor))
             except (DoorError, Refused) as error:
                 failures += 1
                 if failures == 1:
@@ -166,6 +176,25 @@ class Leasing:
             self._door.release_lease(request, FAREWELL_TIMEOUT_S)
         except (DoorError, Refused) as error:
             log.warning("release_failed", job=lease.job_id, message=str(error))
+
+    def _idle(self, actor: Actor) -> None:
+        """Use the time until a job comes."""
+        self._look_after(actor)
+        if self._measured or time.monotonic() - self._idle_since_s < IDLE_BEFORE_PROBE_S:
+            return
+        measured = actor.probe(PROBE_S)
+        if measured is None:
+            return
+        self._measured = measured
+        del self._pool.devices[:]
+        self._pool.devices.extend(measured)
+        log.info("devices_measured", seconds=[round(one.measurement.probe_seconds, 1) for one in measured])
+        self._refresh()
+
+    def _with_measurements(self, devices: Sequence[pool_pb2.Device]) -> list[pool_pb2.Device]:
+        """Devices of a new actor, with what an earlier one found out about the same."""
+        known = {(one.kind, one.name, one.memory_bytes): one for one in self._measured}
+        return [known.get((one.kind, one.name, one.memory_bytes), one) for one in devices]
 
     def _look_after(self, actor: Actor) -> None:
         """Notice, while nothing happens, that the agent stops or that its actor or Ray is gone."""

@@ -117,6 +117,12 @@ class Unavailable(ReasonedError):
     code = grpc.StatusCode.UNAVAILABLE
 
 
+class DeadlineExceeded(ReasonedError):
+    """Nobody answered in time. Retry, or go on without."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def _fitting(message: str) -> str:
     """A message cut to what a header may hold, where all but plain ASCII takes three characters a byte."""
     size = 0

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     job_address: str | None = None
     parameter_address: str | None = None
     provider_address: str | None = None
+    preflight_address: str | None = None
     worker_address: str = "127.0.0.1:8081"
     # Names a browser or a proxy may call the gateway by, besides localhost and `host`.
     allowed_hosts: Names = ()
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
     training_state_seconds: float = Field(default=60, gt=0)
     # What a worker keeps of inputs that no job uses now.
     cache_max_bytes: int = Field(default=50 * GIB, gt=0)
+    # Whether a first start registers the catalogue of base models and recipes.
+    catalog: bool = True
     log_level: str = "INFO"
 
     @field_validator("allowed_hosts", "allowed_origins", "import_roots", mode="before")

@@ -44,6 +44,8 @@ def _standing(row: Row, message: job_pb2.Job) -> job_pb2.Job:
     message.progress = _progress(row)
     if row["error"] is not None:
         message.error.ParseFromString(row["error"])
+    if row["predicted"] is not None:
+        message.predicted.ParseFromString(row["predicted"])
     if row["measured"] is not None:
         message.measured.ParseFromString(row["measured"])
     for name in ("create_time", "start_time", "end_time", "update_time"):

@@ -33,9 +33,6 @@ FORGETFUL = frozenset({SUCCEEDED, CANCELLED})
 # Attempts in a row that may lose their worker and get no further before the job is given up: a job that kills its workers must
 # not do so for ever.
 MAX_LOST_ATTEMPTS = 3
-# Below this many rows a person has to say that they mean it.
-FEW_ROWS = 10
-
 # The version that stored configurations are written with; raised when a change of the protos needs them converted.
 SCHEMA_VERSION = 1
 

@@ -1,7 +1,6 @@
 """What a job needs from the registry, looked up once when it is created."""
 
 import grpc
-from tunesmith.config.v1 import job_configuration_pb2
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, registry_service_pb2
 from tunesmith.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 
@@ -45,23 +44,6 @@ class Registry:
     def read_base_model_file(self, base_model_id: str, path: str) -> grpc.aio.UnaryStreamCall:
         """One file of a base model, as a stream of chunks."""
         return self._stub.ReadBaseModelFile(registry_service_pb2.ReadBaseModelFileRequest(id=base_model_id, path=path))
-
-
-def refuse_unfit(
-    configuration: job_configuration_pb2.JobConfiguration, base_model: base_model_pb2.BaseModel, prefix: str
-) -> list[tuple[str, str]]:
-    """What the base model cannot do that the configuration asks of it, as violations."""
-    violations = []
-    if not base_model.trainable:
-        text = f"{base_model.display_name} can't be trained; GET /v1/base-models lists those that can"
-        violations.append((f"{prefix}model.base_model", text))
-    wanted = configuration.method.lora_config.trainable_modules
-    if configuration.method.HasField("lora_config") and wanted and wanted != "all-linear" and base_model.linear_modules:
-        unknown = sorted({name.strip() for name in wanted.split(",")} - set(base_model.linear_modules))
-        if unknown:
-            text = f"{base_model.display_name} has no {', '.join(unknown)}; it has {', '.join(base_model.linear_modules)}"
-            violations.append((f"{prefix}method.lora_config.trainable_modules", text))
-    return violations
 
 
 def _as_violation(error: grpc.aio.AioRpcError, path: str) -> Exception:

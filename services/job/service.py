@@ -7,7 +7,7 @@ import grpc
 import structlog
 from tunesmith.job.v1 import job_service_pb2_grpc
 from tunesmith.pool.v1 import pool_service_pb2_grpc
-from tunesmith.worker.v1 import worker_service_pb2_grpc
+from tunesmith.worker.v1 import inquiry_service_pb2_grpc, worker_service_pb2_grpc
 
 from services.chassis.database import Database
 from services.chassis.migrations import migrate
@@ -16,6 +16,9 @@ from services.chassis.settings import Settings
 from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes
 from services.job.inputs import Registry
+from services.job.inquiries import Inquiries
+from services.job.preflight import Preflight
+from services.job.rpc.inquiries import InquiryServicer
 from services.job.rpc.jobs import JobServicer
 from services.job.rpc.pools import PoolServicer
 from services.job.rpc.worker import WorkerServicer
@@ -30,17 +33,30 @@ log = structlog.get_logger()
 class JobService:
     """Jobs, pools, and the agents' door, with the task that takes back expired leases."""
 
-    names = ("tunesmith.job.v1.JobService", "tunesmith.pool.v1.PoolService", "tunesmith.worker.v1.WorkerService")
+    names = (
+        "tunesmith.job.v1.JobService",
+        "tunesmith.pool.v1.PoolService",
+        "tunesmith.worker.v1.WorkerService",
+        "tunesmith.worker.v1.InquiryService",
+    )
 
-    def __init__(self, settings: Settings, database: Database, registry_channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        registry_channel: grpc.aio.Channel,
+        preflight_channel: grpc.aio.Channel,
+    ) -> None:
         self._database = database
-        self._registry_channel = registry_channel
+        self._channels = (registry_channel, preflight_channel)
         self._store = ArtifactStore(settings.home / "artifacts")
         self._changes = Changes()
         registry = Registry(registry_channel)
-        self._jobs = JobServicer(database, registry, self._store, self._changes)
+        self._jobs = JobServicer(database, registry, Preflight(preflight_channel), self._store, self._changes)
         self._pools = PoolServicer(database, settings.lease_seconds)
-        self._worker = WorkerServicer(database, registry, self._store, self._changes, settings.lease_seconds)
+        self._inquiries = Inquiries()
+        self._inquiry = InquiryServicer(self._inquiries)
+        self._worker = WorkerServicer(database, registry, self._store, self._changes, settings.lease_seconds, self._inquiries)
         self._lease_seconds = settings.lease_seconds
         self._expiry: asyncio.Task[None] | None = None
 
@@ -48,6 +64,7 @@ class JobService:
         job_service_pb2_grpc.add_JobServiceServicer_to_server(self._jobs, server)
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(self._pools, server)
         worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(self._worker, server)
+        inquiry_service_pb2_grpc.add_InquiryServiceServicer_to_server(self._inquiry, server)
 
     async def recover(self) -> None:
         """Remove what a crash left unlisted."""
@@ -61,12 +78,14 @@ class JobService:
     async def stop(self) -> None:
         self._jobs.stopping.set()
         self._worker.stopping.set()
+        await self._inquiries.stop()
         self._changes.notify_all()
         if self._expiry is not None:
             self._expiry.cancel()
 
     async def close(self) -> None:
-        await self._registry_channel.close()
+        for channel in self._channels:
+            await channel.close()
         await asyncio.to_thread(self._database.close)
 
     async def _take_back_expired(self) -> None:
@@ -90,7 +109,8 @@ async def build(settings: Settings) -> list[JobService]:
     """The job service on the configured database, its tables brought up to date."""
     database = Database(settings.database())
     await asyncio.to_thread(migrate, database.engine, "job")
-    service = JobService(settings, database, client_channel(settings.address_of("registry")))
+    channels = (client_channel(settings.address_of(name)) for name in ("registry", "preflight"))
+    service = JobService(settings, database, *channels)
     # Before the server listens: a set that is being stored would be taken for a leftover.
     await service.recover()
     return [service]

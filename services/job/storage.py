@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from tunesmith.job.v1 import artifact_pb2
 from tunesmith.job.v1.artifact_pb2 import ArtifactKind
+from tunesmith.pool.v1 import pool_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import clock_ms
@@ -60,6 +61,8 @@ jobs = Table(
     Column("inputs", LargeBinary, nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("error", LargeBinary),
+    # JobFigures, both.
+    Column("predicted", LargeBinary),
     Column("measured", LargeBinary),
     Column("step", BigInteger),
     Column("total_steps", BigInteger),
@@ -145,6 +148,20 @@ pools = Table(
     Column("instance_id", String(64), nullable=False, server_default=""),
     Column("create_time_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
+)
+
+# What was expected and what was seen, a row for each job that succeeded and had both, so that the latest are found at once.
+residuals = Table(
+    "job_residuals",
+    metadata,
+    Column("job_id", String(36), ForeignKey("job_jobs.id"), primary_key=True),
+    Column("project", String(64), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("end_time_ms", BigInteger, nullable=False),
+    # A Residual.
+    Column("residual", LargeBinary, nullable=False),
+    Index("job_residuals_by_time", "project", "end_time_ms"),
+    Index("job_residuals_by_provider", "project", "provider", "end_time_ms"),
 )
 
 requests = request_table(metadata, "job")
@@ -317,6 +334,26 @@ def _read_slowly(connection: Connection, query: Select[Any], values: dict[str, A
     """Rows that would be too much memory at once."""
     with connection.execute(query, values, execution_options={"yield_per": CHUNKS_A_FETCH}) as result:
         yield from result.mappings()
+
+
+def find_pool(connection: Connection, pool_id: str) -> pool_pb2.Pool | None:
+    """What a pool's agent said of it last; None if it is not known."""
+    definition = connection.execute(select(pools.c.definition).where(pools.c.id == pool_id)).scalar_one_or_none()
+    return None if definition is None else pool_pb2.Pool.FromString(definition)
+
+
+def add_residual(connection: Connection, job_id: str, project: str, provider: str, end_time_ms: int, residual: bytes) -> None:
+    """Write down how far a job's prediction was off."""
+    values = {"job_id": job_id, "project": project, "provider": provider, "end_time_ms": end_time_ms, "residual": residual}
+    connection.execute(residuals.insert().values(values))
+
+
+def latest_residuals(connection: Connection, project: str, provider: str, limit: int) -> Sequence[bytes]:
+    """A project's residuals, the latest first; of one provider unless it is empty."""
+    query = select(residuals.c.residual).where(residuals.c.project == project)
+    if provider:
+        query = query.where(residuals.c.provider == provider)
+    return connection.execute(query.order_by(residuals.c.end_time_ms.desc()).limit(limit)).scalars().all()
 
 
 def artifact_set(connection: Connection, set_id: str) -> Sequence[RowMapping]:

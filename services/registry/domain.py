@@ -2,14 +2,16 @@
 
 import re
 
-from services.chassis.errors import InvalidArgument, NotFound
+from tunesmith.registry.v1 import dataset_pb2
+
+from services.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
 
 DISPLAY_NAME_CHARACTERS = 128
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 _HUB_PART = re.compile(r"\w([\w.\-]*\w)?", re.ASCII)
 _REVISION = re.compile(r"\w[\w./\-]*", re.ASCII)
-_FAMILY = re.compile(r"[a-z0-9_\-]+")
+_FAMILY = re.compile(r"[a-z0-9_\-]{1,64}")
 
 
 def file_label(filename: str) -> str:
@@ -44,6 +46,12 @@ def is_family(text: object) -> bool:
 def dataset_not_found(dataset_id: str) -> NotFound:
     """There is no such dataset."""
     return NotFound("dataset", dataset_id, "GET /v1/datasets lists them")
+
+
+def refuse_damaged(dataset: dataset_pb2.Dataset) -> None:
+    """Raise for a dataset whose rows are not those that were stored."""
+    if dataset.integrity.status == dataset_pb2.INTEGRITY_STATUS_FAILED:
+        raise FailedPrecondition("DATASET_DAMAGED", dataset.integrity.message)
 
 
 def base_model_not_found(name: str) -> NotFound:

@@ -1,7 +1,8 @@
 """Work that a caller who hangs up must not leave half done."""
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -16,5 +17,17 @@ async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def in_thread(work: Callable[[Callable[[], bool]], Result]) -> Result:
+    """Do work in a thread. It is given a question that it asks now and then: whether the caller is gone, and it should end."""
+    gone = threading.Event()
+    task = asyncio.ensure_future(asyncio.to_thread(work, gone.is_set))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        gone.set()
         await asyncio.wait([task])
         raise

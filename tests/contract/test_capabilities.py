@@ -15,7 +15,7 @@ from workers.providers.provider import DROPPED, LISTED_CHOICES, REFUSED, NeverAc
 
 KNOBS = {knob.path: knob for knob in walk(JobConfiguration.DESCRIPTOR)}
 LISTED_VALUE_COUNT = 4 + 2 + 6 + 8
-LIMITATION_COUNTS = {"local": 2 + 1 + 4 + 4 + 11}
+LIMITATION_COUNTS = {"local": 2 + 1 + 4 + 4 + 12}
 SMALLEST: dict[str, Any] = {
     "model": {"base_model": "pico"},
     "datasets": {"training_file_id": "rows"},
@@ -70,7 +70,7 @@ def test_a_limitation_is_what_happens_to_its_field(provider: Provider, limitatio
 def test_a_field_without_a_limitation_acts_somewhere(provider: Provider) -> None:
     limited = {each.field_path for each in provider.capabilities.limitations if not each.value}
     assert limited == {path for path in KNOBS if isinstance(provider.rules[path], NeverActs)}
-    assert len(limited) == 11
+    assert len(limited) == 12
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
@@ -122,8 +122,13 @@ def _nested(path: str, value: Any) -> dict[str, Any]:
 def _some_value(knob: KnobField) -> Any:
     if knob.field.enum_type is not None:
         return knob.field.enum_type.values[1].name
-    return {"string": "some/thing", "int32": 1, "message": {"local": {"threads": 4}, "together": {"n": 1}}}[_kind(knob)]
+    return {"string": "some/thing", "int32": 1, "bool": True, "message": {"local": {"threads": 4}, "together": {"n": 1}}}[
+        _kind(knob)
+    ]
 
 
 def _kind(knob: KnobField) -> str:
-    return "message" if knob.field.message_type is not None else str(knob.rules.WhichOneof("type"))
+    if knob.field.message_type is not None:
+        return "message"
+    # A yes or no has no rule.
+    return str(knob.rules.WhichOneof("type") or "bool")

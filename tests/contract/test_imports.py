@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("services", "workers", "supervisor", "starter")
 CLI, CLIENT = "tunesmith.cli", "tunesmith.client"
-SERVICES = {"job", "parameter", "provider", "registry"}
+SERVICES = {"job", "parameter", "preflight", "provider", "registry"}
 # Each takes seconds to import and hundreds of megabytes to hold.
 TORCH_FAMILY = {"torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate"}
 HEAVY = {*TORCH_FAMILY, "ray"}
@@ -70,10 +70,11 @@ def test_what_must_stay_light_leads_to_nothing_heavy(graph: grimp.ImportGraph, p
     assert {heavy: chain for heavy, chain in chains.items() if chain} == {}
 
 
-def test_only_training_imports_the_torch_family(graph: grimp.ImportGraph) -> None:
+def test_only_training_and_estimating_import_the_torch_family(graph: grimp.ImportGraph) -> None:
     importers = {importer for name in TORCH_FAMILY & graph.modules for importer in graph.find_modules_that_directly_import(name)}
     assert {"torch", "transformers"} <= graph.modules
-    assert [importer for importer in sorted(importers) if not _below(importer, "workers.training")] == []
+    allowed = ("workers.training", "workers.estimating")
+    assert [importer for importer in sorted(importers) if not _below(importer, *allowed)] == []
 
 
 def test_the_python_package_needs_nothing_else_of_this_tree(graph: grimp.ImportGraph) -> None:

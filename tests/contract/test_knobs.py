@@ -10,7 +10,7 @@ from tunesmith.options.v1 import field_pb2
 from services.chassis.knobs import KnobField, native, resolve_defaults, walk
 from services.chassis.validation import check
 
-KNOB_COUNT = 40
+KNOB_COUNT = 42
 KNOBS = list(walk(JobConfiguration.DESCRIPTOR))
 NUMBERS = [knob for knob in KNOBS if knob.rules.WhichOneof("type") in ("int32", "double")]
 ENUMS = [knob for knob in KNOBS if knob.field.enum_type is not None]

@@ -11,11 +11,12 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from services.chassis.knobs import AnyFieldDescriptor, AnyMessageDescriptor
 from tests.contract.image import own_files
 
-RPC_COUNT = 37
-PUBLIC_RPC_COUNT = 28
+RPC_COUNT = 66
+PUBLIC_RPC_COUNT = 54
 
 # Only between services, or only for programs that speak gRPC: a raw stream of bytes with an offset means nothing to a browser.
 WITHOUT_URL = {
+    "tunesmith.registry.v1.AdapterService.ReadAdapterFile",
     "tunesmith.registry.v1.RegistryService.ReadBaseModelFile",
     "tunesmith.registry.v1.RegistryService.ReadDataset",
 }
@@ -71,9 +72,9 @@ def test_a_page_is_bounded(rpc: MethodDescriptor) -> None:
 def test_every_list_has_pages() -> None:
     paged = {rpc.name for rpc in RPCS if "page_token" in rpc.input_type.fields_by_name}
     lists = {rpc.name for rpc in RPCS if rpc.name.startswith("List")}
-    # A fixed number of knobs and of backends, and one job's series cut by key and step.
-    assert lists - paged == {"ListParameters", "ListProviders", "ListJobMetrics"}
-    assert len(paged) == 6
+    # A fixed number of knobs and of backends, one job's series cut by key and step, and the latest jobs up to a limit.
+    assert lists - paged == {"ListParameters", "ListProviders", "ListJobMetrics", "ListResiduals"}
+    assert len(paged) == 8
 
 
 def _unbounded(message: AnyMessageDescriptor, seen: set[str]) -> Iterator[str]:
@@ -84,18 +85,24 @@ def _unbounded(message: AnyMessageDescriptor, seen: set[str]) -> Iterator[str]:
     for field in message.fields:
         if field.full_name not in BOUNDED_ELSEWHERE and not _is_bounded(field):
             yield field.full_name
-        if field.message_type is not None:
+        if field.message_type is not None and not _is_map(field):
             yield from _unbounded(field.message_type, seen)
 
 
 def _is_bounded(field: AnyFieldDescriptor) -> bool:
     rules = _rules(field)
+    if _is_map(field):
+        return rules.map.HasField("max_pairs") and _string_is_bounded(rules.map.keys.string)
     if field.is_repeated:
         items = rules.repeated.items.string
         return rules.repeated.HasField("max_items") and (
             field.cpp_type != FieldDescriptor.CPPTYPE_STRING or _string_is_bounded(items)
         )
     return field.type != FieldDescriptor.TYPE_STRING or _string_is_bounded(rules.string)
+
+
+def _is_map(field: AnyFieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def _string_is_bounded(rules: validate_pb2.StringRules) -> bool:

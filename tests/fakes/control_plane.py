@@ -14,9 +14,11 @@ from tunesmith.job.v1 import job_service_pb2 as jobs
 from tunesmith.parameter.v1 import parameter_service_pb2 as parameter_messages
 from tunesmith.parameter.v1 import parameter_service_pb2_grpc
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2, pool_service_pb2_grpc
+from tunesmith.preflight.v1 import preflight_service_pb2 as preflight_messages
+from tunesmith.preflight.v1 import preflight_service_pb2_grpc, report_pb2
 from tunesmith.provider.v1 import provider_service_pb2 as provider_messages
 from tunesmith.provider.v1 import provider_service_pb2_grpc
-from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, registry_service_pb2_grpc
+from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, dataset_statistics_pb2, registry_service_pb2_grpc
 from tunesmith.registry.v1 import registry_service_pb2 as registry
 
 from services.parameter.usecases import parameters
@@ -35,6 +37,7 @@ class FakeControlPlane(
     pool_service_pb2_grpc.PoolServiceServicer,
     parameter_service_pb2_grpc.ParameterServiceServicer,
     provider_service_pb2_grpc.ProviderServiceServicer,
+    preflight_service_pb2_grpc.PreflightServiceServicer,
 ):
     """Set the attributes, call, then look at `requests`."""
 
@@ -42,14 +45,22 @@ class FakeControlPlane(
         self.requests: list[Message] = []
         self.refusal: status_pb2.Status | None = None
         self.base_models: list[base_model_pb2.BaseModel] = []
+        # How far a download is at each look, or None: it has failed.
+        self.download_steps: list[float | None] = []
         self.datasets: list[dataset_pb2.Dataset] = []
         self.preview = registry.PreviewDatasetResponse()
+        self.statistics = dataset_statistics_pb2.DatasetStatistics()
+        self.conversion = registry.ConvertDatasetResponse()
         self.jobs: list[job_pb2.Job] = []
         self.events: list[job_event_pb2.JobEvent] = []
         self.series: list[metric_pb2.MetricSeries] = []
         self.artifacts: list[artifact_pb2.Artifact] = []
         self.content: dict[str, bytes] = {}
         self.pools: list[pool_pb2.Pool] = []
+        # Jobs are created only by who accepts it.
+        self.warning = ""
+        # What each check answers; the last one answers all that follow.
+        self.reports: list[report_pb2.Report] = [report_pb2.Report(ok=True)]
         # What each watch says, one list a stream; a code breaks the stream there.
         self.watches: list[list[WatchStep]] = []
         self._server = grpc.server(ThreadPoolExecutor(4))
@@ -58,6 +69,7 @@ class FakeControlPlane(
         pool_service_pb2_grpc.add_PoolServiceServicer_to_server(self, self._server)
         parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(self, self._server)
         provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(self, self._server)
+        preflight_service_pb2_grpc.add_PreflightServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port("127.0.0.1:0")
 
     def start(self) -> None:
@@ -87,7 +99,10 @@ class FakeControlPlane(
 
     def GetBaseModel(self, request: registry.GetBaseModelRequest, context: grpc.ServicerContext) -> registry.GetBaseModelResponse:
         self._begin(request, context)
-        return registry.GetBaseModelResponse(base_model=self.base_models[0])
+        model = self.base_models[0]
+        if model.cache_status == base_model_pb2.CACHE_STATUS_DOWNLOADING:
+            self._advance(model)
+        return registry.GetBaseModelResponse(base_model=model)
 
     def ListBaseModels(
         self, request: registry.ListBaseModelsRequest, context: grpc.ServicerContext
@@ -95,6 +110,40 @@ class FakeControlPlane(
         self._begin(request, context)
         page, token = _page(self.base_models, request)
         return registry.ListBaseModelsResponse(base_models=page, next_page_token=token)
+
+    def UpdateBaseModel(
+        self, request: registry.UpdateBaseModelRequest, context: grpc.ServicerContext
+    ) -> registry.UpdateBaseModelResponse:
+        self._begin(request, context)
+        return registry.UpdateBaseModelResponse(base_model=self.base_models[0])
+
+    def DeleteBaseModel(
+        self, request: registry.DeleteBaseModelRequest, context: grpc.ServicerContext
+    ) -> registry.DeleteBaseModelResponse:
+        self._begin(request, context)
+        return registry.DeleteBaseModelResponse()
+
+    def DownloadBaseModel(
+        self, request: registry.DownloadBaseModelRequest, context: grpc.ServicerContext
+    ) -> registry.DownloadBaseModelResponse:
+        self._begin(request, context)
+        model = self.base_models[0]
+        model.cache_status = base_model_pb2.CACHE_STATUS_DOWNLOADING
+        self._advance(model)
+        return registry.DownloadBaseModelResponse(base_model=model)
+
+    def _advance(self, model: base_model_pb2.BaseModel) -> None:
+        step = self.download_steps.pop(0)
+        if step is None:
+            model.cache_status = base_model_pb2.CACHE_STATUS_NOT_CACHED
+            model.download.state, model.download.error = base_model_pb2.DOWNLOAD_STATE_FAILED, "the hub went away; ask again"
+        elif step == 1:
+            model.cache_status = base_model_pb2.CACHE_STATUS_CACHED
+            model.ClearField("download")
+        else:
+            model.download.state = base_model_pb2.DOWNLOAD_STATE_RUNNING
+            model.download.done_bytes, model.download.total_bytes = int(step * model.download_bytes), model.download_bytes
+            model.download.remaining_seconds = 70
 
     def UploadDataset(
         self, request_iterator: Iterator[registry.UploadDatasetRequest], context: grpc.ServicerContext
@@ -118,8 +167,42 @@ class FakeControlPlane(
         self._begin(request, context)
         return self.preview
 
+    def UpdateDataset(
+        self, request: registry.UpdateDatasetRequest, context: grpc.ServicerContext
+    ) -> registry.UpdateDatasetResponse:
+        self._begin(request, context)
+        return registry.UpdateDatasetResponse(dataset=self.datasets[0])
+
+    def DeleteDataset(
+        self, request: registry.DeleteDatasetRequest, context: grpc.ServicerContext
+    ) -> registry.DeleteDatasetResponse:
+        self._begin(request, context)
+        return registry.DeleteDatasetResponse()
+
+    def GetDatasetStatistics(
+        self, request: registry.GetDatasetStatisticsRequest, context: grpc.ServicerContext
+    ) -> registry.GetDatasetStatisticsResponse:
+        self._begin(request, context)
+        return registry.GetDatasetStatisticsResponse(statistics=self.statistics)
+
+    def ConvertDataset(
+        self, request: registry.ConvertDatasetRequest, context: grpc.ServicerContext
+    ) -> registry.ConvertDatasetResponse:
+        self._begin(request, context)
+        return self.conversion
+
+    def VerifyDataset(
+        self, request: registry.VerifyDatasetRequest, context: grpc.ServicerContext
+    ) -> registry.VerifyDatasetResponse:
+        self._begin(request, context)
+        return registry.VerifyDatasetResponse(dataset=self.datasets[0])
+
     def CreateJob(self, request: jobs.CreateJobRequest, context: grpc.ServicerContext) -> jobs.CreateJobResponse:
         self._begin(request, context)
+        if self.warning and not request.accept_warnings:
+            warned = status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message=self.warning)
+            warned.details.add().Pack(error_details_pb2.ErrorInfo(reason="WARNINGS_NOT_ACCEPTED"))
+            _abort(context, warned)
         return jobs.CreateJobResponse(job=self.jobs[0])
 
     def GetJob(self, request: jobs.GetJobRequest, context: grpc.ServicerContext) -> jobs.GetJobResponse:
@@ -200,6 +283,13 @@ class FakeControlPlane(
     ) -> provider_messages.GetProviderResponse:
         self._begin(request, context)
         return provider_messages.GetProviderResponse(provider=provider(PROVIDERS[request.id]))
+
+    def CheckConfiguration(
+        self, request: preflight_messages.CheckConfigurationRequest, context: grpc.ServicerContext
+    ) -> preflight_messages.CheckConfigurationResponse:
+        self._begin(request, context)
+        report = self.reports.pop(0) if len(self.reports) > 1 else self.reports[0]
+        return preflight_messages.CheckConfigurationResponse(report=report)
 
     def _begin(self, request: Message, context: grpc.ServicerContext) -> None:
         copy = type(request)()

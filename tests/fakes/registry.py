@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import grpc
-from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, registry_service_pb2_grpc
+from tunesmith.registry.v1 import base_model_pb2, dataset_pb2, dataset_statistics_pb2, registry_service_pb2_grpc
 from tunesmith.registry.v1 import registry_service_pb2 as messages
 
 from services.chassis.errors import NotFound
@@ -17,6 +17,7 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     def __init__(self) -> None:
         self.base_models: dict[str, base_model_pb2.BaseModel] = {}
         self.datasets: dict[str, dataset_pb2.Dataset] = {}
+        self.statistics: dict[str, dataset_statistics_pb2.DatasetStatistics] = {}
         self.rows = b'{"text": "a"}\n'
 
     def add_base_model(self, model_id: str, **fields: object) -> base_model_pb2.BaseModel:
@@ -51,6 +52,13 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         if request.id not in self.datasets:
             raise NotFound("dataset", request.id, "GET /v1/datasets lists them")
         return messages.GetDatasetResponse(dataset=self.datasets[request.id])
+
+    async def GetDatasetStatistics(
+        self, request: messages.GetDatasetStatisticsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.GetDatasetStatisticsResponse:
+        if request.id not in self.statistics:
+            raise NotFound("dataset", request.id, "GET /v1/datasets lists them")
+        return messages.GetDatasetStatisticsResponse(statistics=self.statistics[request.id])
 
     async def ReadDataset(
         self, request: messages.ReadDatasetRequest, context: grpc.aio.ServicerContext

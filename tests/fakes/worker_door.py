@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from tunesmith.job.v1 import artifact_pb2
+from tunesmith.worker.v1 import inquiry_pb2, worker_service_pb2_grpc
 from tunesmith.worker.v1 import worker_service_pb2 as worker
-from tunesmith.worker.v1 import worker_service_pb2_grpc
 
 from services.chassis.errors import InvalidArgument
 from services.chassis.ids import new_id
@@ -80,6 +80,9 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         self.lost_answers: dict[str, int] = {}
         # Called with each chunk of a download before it is sent.
         self.on_chunk: Callable[[], None] = lambda: None
+        # Inquiries that are handed out one after another, and what pools answered.
+        self.inquiries: deque[inquiry_pb2.Inquiry] = deque()
+        self.answers: list[inquiry_pb2.InquiryAnswer] = []
         self._queue: deque[str] = deque()
         self._changed = threading.Condition()
         self._server: grpc.Server | None = None
@@ -126,6 +129,22 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
             self._queue.append(made.lease.job_id)
             self._changed.notify_all()
         return job
+
+    def inquire(self, inquiry: inquiry_pb2.Inquiry, timeout_s: float = WAIT_S) -> inquiry_pb2.InquiryAnswer:
+        """Ask a pool, and wait for its answer."""
+        asked_id = self.give(inquiry)
+        self.wait_for(lambda: any(answer.inquiry_id == asked_id for answer in self.answers), timeout_s)
+        return next(answer for answer in self.answers if answer.inquiry_id == asked_id)
+
+    def give(self, inquiry: inquiry_pb2.Inquiry) -> str:
+        """Ask a pool without waiting; answers the inquiry's id."""
+        asked = inquiry_pb2.Inquiry()
+        asked.CopyFrom(inquiry)
+        asked.id = new_id()
+        with self._changed:
+            self.inquiries.append(asked)
+            self._changed.notify_all()
+        return asked.id
 
     def take(self, job: FakeJob) -> worker.Assignment:
         """Lease a job by hand."""
@@ -197,6 +216,21 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
             self._queue.append(request.lease.job_id)
             self._changed.notify_all()
         return worker.ReleaseLeaseResponse()
+
+    def TakeInquiry(self, request: worker.TakeInquiryRequest, context: grpc.ServicerContext) -> worker.TakeInquiryResponse:
+        self._begin("TakeInquiry", request, context)
+        with self._changed:
+            self._changed.wait_for(lambda: self.inquiries or not context.is_active(), request.wait_seconds)
+            if not self.inquiries or not context.is_active():
+                return worker.TakeInquiryResponse()
+            return worker.TakeInquiryResponse(inquiry=self.inquiries.popleft())
+
+    def AnswerInquiry(self, request: worker.AnswerInquiryRequest, context: grpc.ServicerContext) -> worker.AnswerInquiryResponse:
+        self._begin("AnswerInquiry", request, context)
+        with self._changed:
+            self.answers.append(request.answer)
+            self._changed.notify_all()
+        return worker.AnswerInquiryResponse()
 
     def ReadDataset(
         self, request: worker.ReadDatasetRequest, context: grpc.ServicerContext

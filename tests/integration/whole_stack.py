@@ -62,7 +62,8 @@ class Stack:
 def start(home: Path, port: int, worker_port: int, **settings: str) -> Stack:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TUNESMITH_", "RAY_"))}
     environment |= {"TUNESMITH_HOME": str(home), "TUNESMITH_PORT": str(port), "TUNESMITH_WORKER_PORT": str(worker_port)}
-    environment |= settings
+    # Forty models that nobody asked for would be in every list, and a pool busy with them.
+    environment |= {"TUNESMITH_CATALOG": "0"} | settings
     with (home / "said").open("w") as said:
         process = subprocess.Popen([sys.executable, "-m", "supervisor"], cwd=ROOT, env=environment, stdout=said, stderr=said)
     return Stack(home, port, worker_port, process)

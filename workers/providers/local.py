@@ -7,7 +7,15 @@ from typing import Any
 from tunesmith.config.v1 import method_pb2, model_pb2, optimizations_pb2, optimizer_pb2, schedule_pb2
 
 from workers.providers.local_datasets import SHAPES, refuse_dataset
-from workers.providers.local_plan import DTYPES, evaluation_count, plan, sft_arguments, target_modules
+from workers.providers.local_plan import (
+    DTYPES,
+    evaluation_count,
+    execution,
+    has_master_weights,
+    plan,
+    sft_arguments,
+    target_modules,
+)
 from workers.providers.provider import (
     CONVERTED,
     DROPPED,
@@ -102,6 +110,7 @@ DROPS: dict[str, Rule] = {
     "metadata": NeverActs(DROPPED, "local has no settings of its own and reads no other provider's; remove it", _settings),
 }
 REFUSALS: dict[str, Rule] = {
+    "model.double_quantization": refused(REFUSED_PRECISIONS[model_pb2.MODEL_PRECISION_INT4]),
     "method.prompt_tuning_config.num_virtual_tokens": refused(REFUSED_METHODS[method_pb2.TRAINING_METHOD_PROMPT_TUNING]),
 }
 
@@ -151,10 +160,22 @@ def _precision(resolved: JobConfiguration) -> list[Lowered]:
         return [_chosen("model.precision", precision)]
     if precision == model_pb2.MODEL_PRECISION_FP32:
         return [Lowered(SENT, "weights and arithmetic in float32")]
+    if resolved.method.type == method_pb2.TRAINING_METHOD_FULL and not has_master_weights(resolved):
+        return [Lowered(SENT, "weights, gradients, optimiser states and arithmetic in bfloat16")]
     if resolved.method.type == method_pb2.TRAINING_METHOD_FULL:
         detail = "arithmetic in bfloat16 and the result saved in it; weights held in float32, as bfloat16 loses small updates"
         return [Lowered(CONVERTED, detail)]
     return [Lowered(SENT, "frozen weights and arithmetic in bfloat16; the adapter's own weights in float32")]
+
+
+def _master_weights(resolved: JobConfiguration) -> list[Lowered]:
+    if resolved.method.type != method_pb2.TRAINING_METHOD_FULL:
+        if resolved.model.master_weights:
+            return [Lowered(SENT, "the adapter's own weights are held in float32")]
+        return [Lowered(DROPPED, "an adapter's own weights are always held in float32, being few; remove it")]
+    if has_master_weights(resolved):
+        return [Lowered(SENT, "from_pretrained gets dtype='float32', and SFTConfig bf16=True")]
+    return [Lowered(SENT, "from_pretrained gets dtype='bfloat16'; updates too small for its 8 bits are rounded away")]
 
 
 def _epochs(resolved: JobConfiguration) -> list[Lowered]:
@@ -240,6 +261,7 @@ def _optimizations(resolved: JobConfiguration) -> list[Lowered]:
 ACTS: dict[str, Rule] = {
     "model.base_model": _sent("AutoModelForCausalLM.from_pretrained loads its safetensors"),
     "model.precision": _precision,
+    "model.master_weights": _master_weights,
     "datasets.training_file_id": _sent("its rows are trl's training dataset"),
     "datasets.validation_file_id": _sent("its rows are trl's evaluation dataset"),
     "datasets.strategy": _sent("it has to fit the dataset's format, which decides how a row becomes text"),
@@ -283,4 +305,5 @@ LOCAL = Provider(
     dataset_formats=tuple(SHAPES),
     translate=translate,
     refuse_dataset=refuse_dataset,
+    execution=execution,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from tunesmith.config.v1 import method_pb2, model_pb2, optimizations_pb2, optimizer_pb2
 from tunesmith.registry.v1 import dataset_pb2
 
+from workers.providers.execution import FUSED_ADAMW, Execution, held_dtype, optimizer_name, quantization_bits
 from workers.providers.local_datasets import loss_arguments
 from workers.providers.provider import JobConfiguration
 
@@ -19,6 +20,9 @@ ONE_FALL = 0.5
 PARABOLA = 2.0
 LINE = 1.0
 
+# What trl computes at once of the loss: `TOKEN_CHUNK_SIZE` and `_CHUNKED_LOGPROB_CHUNK_SIZE` there. A test compares them.
+LOSS_TOKENS, LOSS_COLUMNS = 4096, 32768
+
 # Below one, transformers reads warmup_steps as a share of the run; from one on, as a number of steps. A warm-up over the whole
 # run would become a warm-up of a single step.
 WHOLE_RUN = math.nextafter(1.0, 0.0)
@@ -29,7 +33,8 @@ class TrainingPlan:
     """Keyword arguments for the libraries that train, and what the recipe does around them."""
 
     # For AutoModelForCausalLM.from_pretrained. The dtype is what weights are held in while training: with BF16, frozen weights
-    # are bfloat16, but weights that move stay float32, because bfloat16's 8 bits round small updates away.
+    # are bfloat16, but weights that move stay float32, because bfloat16's 8 bits round small updates away; unless
+    # master_weights says that half the memory is worth more.
     weights: dict[str, Any]
     # For trl.SFTConfig.
     sft: dict[str, Any]
@@ -50,11 +55,12 @@ def plan(configuration: JobConfiguration, dataset_format: dataset_pb2.DatasetFor
     """
     dtype = _dtype(configuration.model.precision)
     lora = _lora(configuration.method)
+    held = dtype if lora is not None or not has_master_weights(configuration) else "float32"
     sft = sft_arguments(configuration)
     if dataset_format is not None:
         sft |= loss_arguments(dataset_format, configuration.schedule.train_on_inputs)
     return TrainingPlan(
-        weights={"dtype": "float32" if lora is None else dtype, "use_safetensors": True, "trust_remote_code": False},
+        weights={"dtype": held, "use_safetensors": True, "trust_remote_code": False},
         sft=sft,
         lora=lora,
         saved_dtype=dtype,
@@ -81,8 +87,9 @@ def sft_arguments(resolved: JobConfiguration) -> dict[str, Any]:
         **scheduler_arguments(optimizer),
         "weight_decay": optimizer.weight_decay,
         "max_grad_norm": optimizer.max_gradient_norm,
-        "optim": _optimizer_name(enabled),
-        "bf16": resolved.model.precision == model_pb2.MODEL_PRECISION_BF16,
+        "optim": optimizer_name(enabled, FUSED_ADAMW),
+        # Autocast, which has nothing left to cast where all weights are bfloat16.
+        "bf16": resolved.model.precision == model_pb2.MODEL_PRECISION_BF16 and not _all_in_bfloat16(resolved),
         # What transformers calls gradient checkpointing from version 6 on; trl would switch it on by itself.
         "activation_checkpointing": checkpointing,
         "activation_checkpointing_kwargs": {"use_reentrant": False} if checkpointing else None,
@@ -95,6 +102,36 @@ def sft_arguments(resolved: JobConfiguration) -> dict[str, Any]:
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def has_master_weights(resolved: JobConfiguration) -> bool:
+    """Whether weights that move are held in float32. Unset: yes, where nobody has looked whether memory allows."""
+    model = resolved.model
+    return not model.HasField("master_weights") or model.master_weights or model.precision == model_pb2.MODEL_PRECISION_FP32
+
+
+def execution(resolved: JobConfiguration) -> Execution:
+    """How the recipe runs a configuration; of one that it refuses, how it would."""
+    arguments = sft_arguments(resolved)
+    dtype = held_dtype(resolved.model.precision)
+    return Execution(
+        all_logits=False,
+        frozen_dtype=dtype,
+        trained_dtype="float32" if has_master_weights(resolved) else dtype,
+        # trl casts what stands beside quantized weights.
+        adapter_dtype="bfloat16" if quantization_bits(resolved) else "float32",
+        autocast=arguments["bf16"],
+        # What transformers asks torch for unless told otherwise.
+        attention="sdpa",
+        optimizer=arguments["optim"],
+        checkpointing=arguments["activation_checkpointing"],
+        packing=arguments["packing"],
+        dynamic_padding=arguments["pad_to_multiple_of"] is None,
+        quantization_bits=quantization_bits(resolved),
+        double_quantization=not resolved.model.HasField("double_quantization") or resolved.model.double_quantization,
+        loss_tokens=LOSS_TOKENS,
+        loss_columns=LOSS_COLUMNS,
+    )
 
 
 def scheduler_arguments(optimizer: optimizer_pb2.Optimizer) -> dict[str, Any]:
@@ -140,16 +177,12 @@ def _length_of_run(resolved: JobConfiguration) -> dict[str, Any]:
     return {"num_train_epochs": resolved.schedule.epochs}
 
 
-def _optimizer_name(enabled: set[optimizations_pb2.OptimizationFeature]) -> str:
-    eight_bit = optimizations_pb2.OPTIMIZATION_FEATURE_OPTIMIZER_8BIT in enabled
-    paged = optimizations_pb2.OPTIMIZATION_FEATURE_PAGED_OPTIMIZER in enabled
-    names = {
-        (False, False): "adamw_torch_fused",
-        (True, False): "adamw_bnb_8bit",
-        (False, True): "paged_adamw_32bit",
-        (True, True): "paged_adamw_8bit",
-    }
-    return names[eight_bit, paged]
+def _all_in_bfloat16(resolved: JobConfiguration) -> bool:
+    return (
+        resolved.method.type == method_pb2.TRAINING_METHOD_FULL
+        and resolved.model.precision == model_pb2.MODEL_PRECISION_BF16
+        and not has_master_weights(resolved)
+    )
 
 
 def _dtype(precision: model_pb2.ModelPrecision) -> str:

@@ -11,6 +11,8 @@ from tunesmith.config.v1 import datasets_pb2, job_configuration_pb2
 from tunesmith.provider.v1 import lowering_pb2, provider_pb2
 from tunesmith.registry.v1 import dataset_pb2
 
+from workers.providers.execution import Execution
+
 JobConfiguration = job_configuration_pb2.JobConfiguration
 FieldLowering = lowering_pb2.FieldLowering
 
@@ -91,6 +93,8 @@ class Provider:
     translate: Callable[[JobConfiguration], dict[str, Any]]
     # (format, strategy or 0, the field that named the dataset) -> why the backend can't train on it; empty if it can.
     refuse_dataset: Callable[[dataset_pb2.DatasetFormat, datasets_pb2.DatasetStrategy, str], list[FieldLowering]]
+    # (configuration) -> how its trainer runs it, for estimates; None for a backend that says nothing of its machines.
+    execution: Callable[[JobConfiguration], Execution] | None = field(default=None)
     # Its own ranges, where they are inside the configuration's.
     ranges: tuple[provider_pb2.NarrowedRange, ...] = field(default=())
 

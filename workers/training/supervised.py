@@ -2,7 +2,7 @@
 
 With equal arguments and seed in float32, a script that calls trl's SFTTrainer itself gets the same loss at every step: nothing
 here touches what the trainer computes. The trainer runs on the first GPU, or on the CPU where there is none; torch's threads are
-the caller's choice. BF16 means autocast to bfloat16 with trained weights in float32 (see TrainingPlan.weights).
+the caller's choice. BF16 means autocast to bfloat16 with trained weights in float32 or in bfloat16 (see TrainingPlan.weights).
 An attempt that goes on where an earlier one stood gets the same losses as one that was never interrupted (see training_state).
 Not covered: several devices, packing.
 """

@@ -22,9 +22,11 @@ from services.job.artifact_archive import CONTENT_TYPE, archive, archive_name
 from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes
 from services.job.inputs import Registry
+from services.job.preflight import Preflight
 from services.job.usecases.cancel import cancel_job
 from services.job.usecases.create import create_job
 from services.job.usecases.pause import pause_job, resume_job
+from services.job.usecases.residuals import list_residuals
 from services.job.usecases.write_artifacts import remove_forgotten
 from services.job.watch import Watches
 from services.job.watch_jobs import JobWatches
@@ -37,9 +39,12 @@ Answer = TypeVar("Answer", messages.CancelJobResponse, messages.PauseJobResponse
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     """Jobs, their events, metrics and artifacts."""
 
-    def __init__(self, database: Database, registry: Registry, store: ArtifactStore, changes: Changes) -> None:
+    def __init__(
+        self, database: Database, registry: Registry, preflight: Preflight, store: ArtifactStore, changes: Changes
+    ) -> None:
         self._database = database
         self._registry = registry
+        self._preflight = preflight
         self._store = store
         self._changes = changes
         self._watches = Watches(database, changes)
@@ -50,7 +55,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def CreateJob(
         self, request: messages.CreateJobRequest, context: grpc.aio.ServicerContext
     ) -> messages.CreateJobResponse:
-        response = await create_job(self._database, self._registry, request)
+        response = await create_job(self._database, self._registry, self._preflight, request)
         self._changes.notify(QUEUE)
         return response
 
@@ -116,6 +121,11 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request: messages.ListJobMetricsRequest, context: grpc.aio.ServicerContext
     ) -> messages.ListJobMetricsResponse:
         return await self._database.read(lambda connection: _list_metrics(connection, request))
+
+    async def ListResiduals(
+        self, request: messages.ListResidualsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListResidualsResponse:
+        return await self._database.read(lambda connection: list_residuals(connection, request))
 
     async def ListArtifacts(
         self, request: messages.ListArtifactsRequest, context: grpc.aio.ServicerContext

@@ -17,6 +17,7 @@ from services.job import storage
 from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes, wait
 from services.job.inputs import Registry
+from services.job.inquiries import Inquiries
 from services.job.usecases import lease, report
 from services.job.usecases.write_artifacts import remove_forgotten, write_artifact_set
 
@@ -28,13 +29,20 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     """Pools lease jobs here, read their inputs, report, and store what they made."""
 
     def __init__(
-        self, database: Database, registry: Registry, store: ArtifactStore, changes: Changes, lease_seconds: float
+        self,
+        database: Database,
+        registry: Registry,
+        store: ArtifactStore,
+        changes: Changes,
+        lease_seconds: float,
+        inquiries: Inquiries,
     ) -> None:
         self._database = database
         self._registry = registry
         self._store = store
         self._changes = changes
         self._lease_seconds = lease_seconds
+        self._inquiries = inquiries
         self.stopping = asyncio.Event()
 
     async def RegisterPool(
@@ -88,6 +96,16 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         self._changes.notify(request.lease.job_id)
         self._changes.notify(QUEUE)
         return door.ReleaseLeaseResponse()
+
+    async def TakeInquiry(self, request: door.TakeInquiryRequest, context: grpc.aio.ServicerContext) -> door.TakeInquiryResponse:
+        inquiry = await self._inquiries.take(request.pool_id, request.wait_seconds)
+        return door.TakeInquiryResponse(inquiry=inquiry)
+
+    async def AnswerInquiry(
+        self, request: door.AnswerInquiryRequest, context: grpc.aio.ServicerContext
+    ) -> door.AnswerInquiryResponse:
+        self._inquiries.answer(request.pool_id, request.answer)
+        return door.AnswerInquiryResponse()
 
     async def ReadDataset(
         self, request: door.ReadDatasetRequest, context: grpc.aio.ServicerContext

@@ -20,9 +20,9 @@ def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> 
 
     An agent that was started anew knows nothing of the jobs it had: they are taken back; answers their ids.
     """
-    definition = pool_pb2.Pool(
-        display_name=request.display_name, providers=request.providers, devices=request.devices
-    ).SerializeToString()
+    pool = pool_pb2.Pool(display_name=request.display_name, providers=request.providers, devices=request.devices)
+    _keep_measurements(connection, request.pool_id, pool)
+    definition = pool.SerializeToString()
     now = now_ms(connection)
     values = {"definition": definition, "ready": request.ready, "instance_id": request.instance_id, "last_seen_ms": now}
     pools = storage.pools
@@ -37,6 +37,19 @@ def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> 
     for row in left:
         lose_worker(connection, row, "the pool's agent was started anew")
     return [row["id"] for row in left]
+
+
+def _keep_measurements(connection: Connection, pool_id: str, pool: pool_pb2.Pool) -> None:
+    """An agent that was started anew has not measured yet: what was found out before about the same devices stands until then."""
+    unmeasured = [device for device in pool.devices if not device.HasField("measurement")]
+    before = storage.find_pool(connection, pool_id) if unmeasured else None
+    if before is None:
+        return
+    known = {(one.kind, one.name, one.core_count): one.measurement for one in before.devices if one.HasField("measurement")}
+    for device in unmeasured:
+        measurement = known.get((device.kind, device.name, device.core_count))
+        if measurement is not None:
+            device.measurement.CopyFrom(measurement)
 
 
 def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> door.Assignment | None:

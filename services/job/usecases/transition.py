@@ -11,6 +11,7 @@ from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import now_ms
 from services.job import convert, domain, storage
+from services.job.usecases.residuals import note_residual
 
 
 def add_event(connection: Connection, job_id: str, event_type: JobEventType, message: str) -> None:
@@ -59,6 +60,8 @@ def move(
         changes["start_time_ms"] = now
     if state in domain.TERMINAL:
         changes |= {"end_time_ms": now, "measured": _with_duration(row, now, changes.get("measured")), "pause_requested": False}
+    if state == domain.SUCCEEDED:
+        note_residual(connection, row, changes["measured"], now)
     if state in domain.FORGETFUL:
         storage.delete_training_state(connection, row["id"])
     storage.update_job(connection, row["id"], state=domain.name_of(state), **changes)

@@ -1,4 +1,4 @@
-"""A model that a job trained, fetched from the job service."""
+"""A model or an adapter that a job trained, fetched from the job service."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,16 +16,15 @@ from services.registry.importing.refused import Refused
 from services.registry.uninterrupted import to_the_end
 
 _MODEL_KINDS = (artifact_pb2.ARTIFACT_KIND_MODEL, artifact_pb2.ARTIFACT_KIND_CHECKPOINT)
+ADAPTER_KINDS = (artifact_pb2.ARTIFACT_KIND_ADAPTER, artifact_pb2.ARTIFACT_KIND_CHECKPOINT)
 
 
 class ArtifactSet:
     """The files of one set."""
 
     def __init__(self, stub: JobServiceStub, artifact_id: str, artifacts: Sequence[artifact_pb2.Artifact]) -> None:
-        """Raises Refused for a set that is no model."""
-        if artifacts[0].kind not in _MODEL_KINDS:
-            raise Refused(ADAPTER)
         self._stub = stub
+        self.kind = artifacts[0].kind
         # A path is the set's name, then the file's in it.
         self._by_name = {artifact.path.partition("/")[2]: artifact for artifact in artifacts}
         self.set_id = artifacts[0].set_id
@@ -48,7 +47,7 @@ class ArtifactSet:
                     break
             file = await to_the_end(asyncio.to_thread(target.finish))
         except grpc.aio.AioRpcError as error:
-            raise _told(error) from error
+            raise told(error) from error
         finally:
             target.close()
         if (file.size_bytes, file.sha256) != (artifact.size_bytes, artifact.sha256):
@@ -57,17 +56,25 @@ class ArtifactSet:
         return file
 
 
-async def find_set(channel: grpc.aio.Channel, artifact_id: str) -> ArtifactSet:
-    """The set that an artifact belongs to. Raises Refused, or what the job service answers."""
+async def find_set(
+    channel: grpc.aio.Channel,
+    artifact_id: str,
+    kinds: Sequence[artifact_pb2.ArtifactKind] = _MODEL_KINDS,
+    otherwise: str = ADAPTER,
+) -> ArtifactSet:
+    """The set an artifact belongs to. Raises Refused, saying `otherwise`, for other kinds, or what the job service answers."""
     stub = JobServiceStub(channel)
     try:
         response = await stub.GetArtifactSet(job_service_pb2.GetArtifactSetRequest(artifact_id=artifact_id))
     except grpc.aio.AioRpcError as error:
-        raise _told(error) from error
+        raise told(error) from error
+    if response.artifacts[0].kind not in kinds:
+        raise Refused(otherwise)
     return ArtifactSet(stub, artifact_id, response.artifacts)
 
 
-def _told(error: grpc.aio.AioRpcError) -> Exception:
+def told(error: grpc.aio.AioRpcError) -> Exception:
+    """What the job service answered, or that it did not."""
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return Unavailable("JOB_SERVICE_UNAVAILABLE", "the job service does not answer just now; try again in a moment")
     return error

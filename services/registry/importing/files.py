@@ -37,7 +37,7 @@ ADAPTER = (
 # The largest published tokenizers have 35 MB.
 MAX_SMALL_FILE_BYTES = 256 * 1024 * 1024
 # Of those that are read here, not only copied.
-_MAX_JSON_BYTES = 16 * 1024 * 1024
+MAX_JSON_BYTES = 16 * 1024 * 1024
 _MAX_WEIGHT_FILES = 512
 _WEIGHT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,250}\.safetensors")
 _PICKLE_ENDINGS = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
@@ -79,20 +79,36 @@ def weight_map(folder: Path) -> Mapping[str, str]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """An object out of a file of a model. Raises Refused for anything else, and for a reference to code."""
-    if path.stat().st_size > _MAX_JSON_BYTES:
-        raise Refused(f"{path.name} is larger than {_MAX_JSON_BYTES} bytes, which no model's is; save the model again")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise Refused(f"{path.name} is larger than {MAX_JSON_BYTES} bytes, which no model's is; save the model again")
+    return parse_json(path.name, path.read_bytes())
+
+
+def parse_json(name: str, data: bytes, *, may_name_code: bool = False) -> dict[str, Any]:
+    """The same out of the bytes of a file, which may hold a reference to code if the caller says so."""
     try:
-        content = orjson.loads(path.read_bytes())
+        content = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Refused(f"{path.name} is not valid JSON ({error}); save the model again") from error
+        raise Refused(f"{name} is not valid JSON ({error}); save the model again") from error
     if not isinstance(content, dict):
-        raise Refused(f"{path.name} must hold an object; save the model again")
-    if _names_code(content):
+        raise Refused(f"{name} must hold an object; save the model again")
+    if not may_name_code and names_code(content):
         raise Refused(
-            f"{path.name} has {_REMOTE_CODE_KEY}, which names code of the model's own, and that is never run; use a model that "
+            f"{name} has {_REMOTE_CODE_KEY}, which names code of the model's own, and that is never run; use a model that "
             f"transformers knows by itself, or remove {_REMOTE_CODE_KEY} if it does"
         )
     return content
+
+
+def refuse_without_safetensors(names: Sequence[str]) -> None:
+    """Raise Refused for a model whose weights would not be taken, told by its files' names alone."""
+    if WEIGHTS not in names and WEIGHTS_INDEX not in names:
+        raise Refused(_without_weights(names))
+
+
+def is_gguf_only(names: Sequence[str]) -> bool:
+    """Whether all weights that are there are GGUF files."""
+    return any(name.endswith(".gguf") for name in names) and WEIGHTS not in names and WEIGHTS_INDEX not in names
 
 
 def _shards(shards: Mapping[str, str], names: Sequence[str]) -> list[str]:
@@ -107,7 +123,7 @@ def _shards(shards: Mapping[str, str], names: Sequence[str]) -> list[str]:
     return files
 
 
-def _names_code(content: dict[str, Any]) -> bool:
+def names_code(content: dict[str, Any]) -> bool:
     """Whether any object inside refers to code. A loop, because the file may be a pile of brackets."""
     waiting: list[Any] = [content]
     while waiting:

@@ -21,9 +21,10 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 class LocalFolder:
     """The files of one folder."""
 
-    def __init__(self, path: str, roots: Sequence[Path]) -> None:
-        """Raises Refused for a folder outside the roots, or none."""
+    def __init__(self, path: str, roots: Sequence[Path], small_files: Sequence[str] = SMALL_FILES) -> None:
+        """What is not among the small files has to be safetensors. Raises Refused for a folder outside the roots, or none."""
         self._roots = roots
+        self._small_files = small_files
         self._folder = self._inside(Path(path))
         self.label = self._folder.name
         self.names = _names(self._folder)
@@ -52,12 +53,12 @@ class LocalFolder:
         fault = None
         if not stat.S_ISREG(facts.st_mode):
             fault = f"{name} is not a plain file; copy it into the folder"
-        elif name in SMALL_FILES and facts.st_size > MAX_SMALL_FILE_BYTES:
+        elif name in self._small_files and facts.st_size > MAX_SMALL_FILE_BYTES:
             fault = f"{name} is larger than {MAX_SMALL_FILE_BYTES} bytes, which no model's is; save the model again"
         if fault:
             file.close()
             raise Refused(fault)
-        if name not in SMALL_FILES:
+        if name not in self._small_files:
             # Looked at before gigabytes are copied, and again afterwards.
             read_header(path)
         return file

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.registry.importing.architecture import text_part
+from services.registry.importing.architecture import tied_embeddings
 from services.registry.importing.safetensors_header import Tensor
 
 # What a module stores beside its parameters: rotary frequencies, positions, running statistics. Masks are found by their shape.
@@ -29,7 +29,7 @@ def main_dtype(tensors: Sequence[Tensor], config: Mapping[str, Any]) -> str:
 
 
 def _parameters(tensors: Sequence[Tensor], config: Mapping[str, Any]) -> list[Tensor]:
-    tied = bool(text_part(config).get("tie_word_embeddings", config.get("tie_word_embeddings")))
+    tied = tied_embeddings(config)
     return [tensor for tensor in tensors if _is_parameter(tensor) and not (tied and _repeats_embedding(tensor, tensors))]
 
 

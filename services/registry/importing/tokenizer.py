@@ -1,6 +1,6 @@
 """A model's tokenizer and chat template, read from its files and never run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,22 @@ _MAX_TEMPLATE_CHARACTERS = 200_000
 
 def tokenizer_and_template(folder: Path) -> tuple[str, str]:
     """The tokenizer's class and the chat template, empty where there is none. Raises Refused."""
-    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+    names = [path.name for path in folder.iterdir()]
+    config = read_json(folder / TOKENIZER_CONFIG) if TOKENIZER_CONFIG in names else {}
+    template = (folder / CHAT_TEMPLATE).read_text(encoding="utf-8", errors="replace") if CHAT_TEMPLATE in names else None
+    return tokenizer_of(names, config, template)
+
+
+def tokenizer_of(names: Collection[str], config: Mapping[str, Any], template: str | None) -> tuple[str, str]:
+    """The same, told from the names of all files, the tokenizer's configuration, and the template's own file if there is one."""
+    if not any(name in names for name in _TOKENIZER_FILES):
         return "", ""
-    config: Mapping[str, Any] = {}
-    if (folder / TOKENIZER_CONFIG).exists():
-        config = read_json(folder / TOKENIZER_CONFIG)
-    name = config.get("tokenizer_class")
-    return (name[:_MAX_CLASS_CHARACTERS] if isinstance(name, str) and name else _DEFAULT_CLASS), _template(folder, config)
-
-
-def _template(folder: Path, config: Mapping[str, Any]) -> str:
-    """The file of its own goes before the configuration's entry, as in transformers."""
-    path = folder / CHAT_TEMPLATE
-    if path.exists():
-        template = path.read_text(encoding="utf-8", errors="replace")
-    else:
-        template = _default_template(config.get("chat_template"))
+    # The file of its own goes before the configuration's entry, as in transformers.
+    template = _default_template(config.get("chat_template")) if template is None else template
     if len(template) > _MAX_TEMPLATE_CHARACTERS:
         raise Refused(f"its chat template is longer than {_MAX_TEMPLATE_CHARACTERS} characters; shorten it")
-    return template
+    name = config.get("tokenizer_class")
+    return (name[:_MAX_CLASS_CHARACTERS] if isinstance(name, str) and name else _DEFAULT_CLASS), template
 
 
 def _default_template(entry: Any) -> str:

@@ -18,6 +18,7 @@ from services.registry.ingest.parquet import ParquetReader
 from services.registry.ingest.row_file import RowFile
 from services.registry.ingest.rows import FIELD, Problems, Reader, Row, RowFault, quoted, to_line, too_long
 from services.registry.ingest.sniff import HEAD_BYTES, FileKind, kind_of, without_bom
+from services.registry.statistics.text_share import TextShare
 
 ROWS_FILE = "rows.jsonl"
 _SPOOL_FILE = "source.parquet"
@@ -44,6 +45,7 @@ class Intake:
         self._check: Check | None = check_of(declared) if declared else None
         self._problems = Problems()
         self._columns = Columns()
+        self._text = TextShare()
         self._rows = RowFile(folder / ROWS_FILE)
         # The file's first bytes, until there are enough of them to choose its reader.
         self._head = b""
@@ -81,6 +83,7 @@ class Intake:
             sha256=self._rows_sha256(reader),
             source_sha256=self._source_hash.hexdigest(),
             columns=self._columns.result(),
+            estimated_token_count=self._text.tokens(self._rows.size_bytes),
         )
 
     def close(self) -> None:
@@ -137,6 +140,7 @@ class Intake:
         line = row.stored or to_line(row.value)
         if len(line) > self._limits.row_bytes:
             raise RowFault(too_long(self._limits.row_bytes))
+        self._text.add(self._format, row.value, len(line))
         return line
 
     def _choose_check(self, row: Row) -> Check:

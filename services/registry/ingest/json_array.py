@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from services.registry.ingest.jsonl import repeated_name
-from services.registry.ingest.rows import TOO_DEEP, Problems, Row, RowFault, to_line, too_long
+from services.registry.ingest.rows import MAX_VALUES, TOO_DEEP, TOO_MANY_VALUES, Problems, Row, RowFault, to_line, too_long
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # How far before the end of what came an error may lie and still only mean that the rest has not come: `-Infinit`, `\ud83d\ude0`.
@@ -85,6 +85,9 @@ class JsonArrayReader:
 
     def _take_element(self, *, last: bool) -> Row:
         """The next row. Raises _CutOff if it is not all here, RowFault if it is refused; reading can go on after both."""
+        # So much waits only for the end of one long row.
+        if len(self._window) - self._at > MAX_VALUES and self._window.count(",", self._at) > MAX_VALUES:
+            self._stop(self._at, TOO_MANY_VALUES)
         try:
             value, end = self._parser.parse(self._window, self._at)
         except json.JSONDecodeError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from services.registry.ingest.lines import Lines, LineSplitter
-from services.registry.ingest.rows import TOO_DEEP, Problems, Row, RowFault, quoted, to_line
+from services.registry.ingest.rows import MAX_VALUES, TOO_DEEP, TOO_MANY_VALUES, Problems, Row, RowFault, quoted, to_line
 
 _JSON_TYPES = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
 _CONSTANTS = ("NaN", "Infinity", "-Infinity", "-infinity", "-NaN")
@@ -54,6 +54,9 @@ class JsonlReader:
 
 def parse_line(line: bytes) -> dict[str, Any]:
     """The object on a line. Of a name that comes twice, the last; raises RowFault for anything else that is wrong."""
+    # Most lines are too short to have so many.
+    if len(line) > MAX_VALUES and line.count(b",") > MAX_VALUES:
+        raise RowFault(TOO_MANY_VALUES)
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:

@@ -12,6 +12,9 @@ MAX_PROBLEMS = 20
 # What the JSON writer goes to. Rows of text never come near; a file of brackets does.
 MAX_DEPTH = 254
 TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels; flatten it, or store the inner part as text"
+# Eight bytes of a file, `{"a":1},`, become 230 of memory: a row that its length allows would take half a gigabyte.
+MAX_VALUES = 1_000_000
+TOO_MANY_VALUES = f"holds more than {MAX_VALUES} values; store the inner part as text, or split the row"
 QUOTE_CHARACTERS = 40
 
 

@@ -27,6 +27,18 @@ _UTF16 = 'this is UTF-16 or UTF-32 text; save it as UTF-8 (in Python: open(path,
 # Protocols 0 and 1 begin with plain text: a global (`cmodule\nname\n`), or a mark and a list or a dict with a memo.
 _OLD_PICKLE = re.compile(rb"\A(c[\w.]+\n[\w.]+\n|\(?[ld\]}](p\d+\n|q))")
 
+# Never unpacked here, however little they say they hold.
+_PACKED = {
+    ".zip": "unzip",
+    ".gz": "gunzip",
+    ".tgz": "tar -x",
+    ".tar": "tar -x",
+    ".bz2": "bunzip2",
+    ".xz": "unxz",
+    ".zst": "unzstd",
+    ".7z": "7z x",
+}
+
 _MAGIC: Sequence[tuple[bytes, str]] = (
     (b"PK\x03\x04", "this is a zip archive; unpack it and upload the file inside"),
     (b"PK\x05\x06", "this is an empty zip archive; upload the file itself"),
@@ -85,6 +97,9 @@ def _by_name(filename: str) -> FileKind:
     for kind in FileKind:
         if filename.lower().endswith(kind.value):
             return kind
+    unpack = next((program for ending, program in _PACKED.items() if filename.lower().endswith(ending)), None)
+    if unpack is not None:
+        raise InvalidArgument([("filename", f"names a compressed file; unpack it ({unpack}) and upload the result")])
     endings = ", ".join(ending for kind in FileKind for ending in kind.value)
     raise InvalidArgument([("filename", f"must end in one of {endings}, which says how to read the file")])
 

@@ -1,7 +1,7 @@
 """A base model is registered: a hub name is recorded, files are copied, checked and profiled first."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
@@ -17,9 +17,12 @@ from services.chassis.ids import message_hash, new_id
 from services.registry import convert, storage
 from services.registry.domain import check_hub_repo, check_revision, refuse_control_characters, shortened
 from services.registry.importing.artifact_set import find_set
+from services.registry.importing.hub import Hub
+from services.registry.importing.hub_model import describe
 from services.registry.importing.local_folder import LocalFolder
 from services.registry.importing.refused import Refused
 from services.registry.importing.source import Source, take_model
+from services.registry.known_files import ask_for_profile
 from services.registry.shelf import Incoming, Shelf
 from services.registry.uninterrupted import to_the_end
 
@@ -29,8 +32,19 @@ _REQUESTS = RequestLog(storage.requests, "CreateBaseModel")
 class BaseModelCreation:
     """Registers base models."""
 
-    def __init__(self, database: Database, shelf: Shelf, import_roots: Sequence[Path], jobs: grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        import_roots: Sequence[Path],
+        jobs: grpc.aio.Channel,
+        hub: Hub,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called when there is a new model."""
         self._database = database
+        self._hub = hub
+        self._changed = changed
         self._shelf = shelf
         self._import_roots = import_roots
         self._jobs = jobs
@@ -46,10 +60,18 @@ class BaseModelCreation:
         if earlier is not None:
             return earlier
         if request.HasField("hub"):
-            return await self._record(request, _of_hub(request.hub))
+            return await self._record_hub_model(request)
         if request.local_folder:
             return await self._import_folder(request)
         return await self._import_artifacts(request)
+
+    async def _record_hub_model(self, request: messages.CreateBaseModelRequest) -> messages.CreateBaseModelResponse:
+        try:
+            model = await describe(self._hub, request.hub)
+        except Refused as refusal:
+            field = "hub.configuration_json" if request.hub.configuration_json else "hub.repo"
+            raise InvalidArgument([(field, str(refusal))]) from refusal
+        return await self._record(request, model)
 
     async def _import_folder(self, request: messages.CreateBaseModelRequest) -> messages.CreateBaseModelResponse:
         try:
@@ -82,6 +104,8 @@ class BaseModelCreation:
             model = await take_model(source, incoming.path)
             model.MergeFrom(named)
             model.cache_status = base_model_pb2.CACHE_STATUS_CACHED
+            model.download_bytes = 0
+            ask_for_profile(model)
             return await to_the_end(self._record(request, model, set_id=set_id, incoming=incoming))
         finally:
             await asyncio.to_thread(incoming.discard)
@@ -100,15 +124,19 @@ class BaseModelCreation:
         model.hub_repo = model.hub_repo or request.hub_repo
         model.display_name = request.display_name or shortened(model.hub_repo.rpartition("/")[2] or model.display_name)
         model.stage = request.stage or base_model_pb2.STAGE_PRETRAINED
+        model.lifecycle = request.lifecycle or base_model_pb2.LIFECYCLE_STAGING
+        model.license = request.license or model.license
         response = await storage.write(self._database, lambda connection: _store(connection, request, model, set_id))
         if incoming and response.base_model.id == model.id:
             await asyncio.to_thread(incoming.publish)
+        self._changed()
         return response
 
 
 def _check(request: messages.CreateBaseModelRequest) -> None:
     """Raise for names that no rule of the proto covers."""
     refuse_control_characters("display_name", request.display_name)
+    refuse_control_characters("license", request.license)
     if request.HasField("hub"):
         check_hub_repo("hub.repo", request.hub.repo)
         check_revision("hub.revision", request.hub.revision)
@@ -116,17 +144,6 @@ def _check(request: messages.CreateBaseModelRequest) -> None:
             raise InvalidArgument([("hub_repo", "is taken from hub.repo; leave it out")])
     elif request.hub_repo:
         check_hub_repo("hub_repo", request.hub_repo)
-
-
-def _of_hub(hub: messages.HubSource) -> base_model_pb2.BaseModel:
-    """What is known of a hub model without asking the hub: workers download it when the first job needs it."""
-    return base_model_pb2.BaseModel(
-        hub_repo=hub.repo,
-        revision=hub.revision,
-        trainable=True,
-        servable=True,
-        cache_status=base_model_pb2.CACHE_STATUS_NOT_CACHED,
-    )
 
 
 def _find_earlier(connection: Connection, request: messages.CreateBaseModelRequest) -> messages.CreateBaseModelResponse | None:
@@ -168,6 +185,7 @@ def _store(
     else:
         _refuse_taken(connection, model.hub_repo)
         model.create_time.CopyFrom(timestamp(now_ms(connection)))
+        model.update_time.CopyFrom(model.create_time)
         connection.execute(storage.base_models.insert().values(convert.base_model_row(model, set_id)))
         response = messages.CreateBaseModelResponse(base_model=model)
     _REQUESTS.store(connection, PROJECT, request.request_id, message_hash(request), response)

@@ -101,6 +101,7 @@ def gateway() -> Iterator[Gateway]:
             job_address=None,
             parameter_address=None,
             provider_address=None,
+            preflight_address=None,
             allowed_hosts=(ALLOWED_HOST,),
             allowed_origins=(ALLOWED_ORIGIN,),
         )

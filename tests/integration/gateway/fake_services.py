@@ -17,16 +17,30 @@ from grpc_reflection.v1alpha import reflection
 from tunesmith.job.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, job_state_pb2
 from tunesmith.parameter.v1 import parameter_service_pb2, parameter_service_pb2_grpc
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2, pool_service_pb2_grpc
+from tunesmith.preflight.v1 import preflight_service_pb2, preflight_service_pb2_grpc
 from tunesmith.provider.v1 import provider_pb2, provider_service_pb2, provider_service_pb2_grpc
-from tunesmith.registry.v1 import dataset_pb2, registry_service_pb2, registry_service_pb2_grpc
+from tunesmith.registry.v1 import (
+    adapter_pb2,
+    adapter_service_pb2,
+    adapter_service_pb2_grpc,
+    dataset_pb2,
+    recipe_pb2,
+    recipe_service_pb2,
+    recipe_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+)
 from tunesmith.worker.v1 import worker_service_pb2, worker_service_pb2_grpc
 
 SERVICE_NAMES = (
     "tunesmith.registry.v1.RegistryService",
+    "tunesmith.registry.v1.RecipeService",
+    "tunesmith.registry.v1.AdapterService",
     "tunesmith.job.v1.JobService",
     "tunesmith.pool.v1.PoolService",
     "tunesmith.parameter.v1.ParameterService",
     "tunesmith.provider.v1.ProviderService",
+    "tunesmith.preflight.v1.PreflightService",
     "tunesmith.worker.v1.WorkerService",
 )
 DOWNLOAD_CHUNK_BYTES = 1024 * 1024
@@ -172,6 +186,60 @@ class FakeProviders(provider_service_pb2_grpc.ProviderServiceServicer):
         return response
 
 
+class FakeRecipes(recipe_service_pb2_grpc.RecipeServiceServicer):
+    """Answers what it was told."""
+
+    async def GetRecipe(
+        self, request: recipe_service_pb2.GetRecipeRequest, context: grpc.aio.ServicerContext
+    ) -> recipe_service_pb2.GetRecipeResponse:
+        return recipe_service_pb2.GetRecipeResponse(recipe=recipe_pb2.Recipe(id=request.id))
+
+    async def UpdateRecipe(
+        self, request: recipe_service_pb2.UpdateRecipeRequest, context: grpc.aio.ServicerContext
+    ) -> recipe_service_pb2.UpdateRecipeResponse:
+        recipe = recipe_pb2.Recipe(id=request.id, display_name=request.recipe.display_name)
+        return recipe_service_pb2.UpdateRecipeResponse(recipe=recipe)
+
+    async def DeleteRecipe(
+        self, request: recipe_service_pb2.DeleteRecipeRequest, context: grpc.aio.ServicerContext
+    ) -> recipe_service_pb2.DeleteRecipeResponse:
+        return recipe_service_pb2.DeleteRecipeResponse()
+
+
+class FakeAdapters(adapter_service_pb2_grpc.AdapterServiceServicer):
+    """Counts what is uploaded."""
+
+    async def UploadAdapter(
+        self, request_iterator: AsyncIterator[adapter_service_pb2.UploadAdapterRequest], context: grpc.aio.ServicerContext
+    ) -> adapter_service_pb2.UploadAdapterResponse:
+        size, base_model = 0, ""
+        async for request in request_iterator:
+            base_model = request.base_model or base_model
+            size += len(request.data.data)
+        adapter = adapter_pb2.Adapter(id="a1", base_model_id=base_model, size_bytes=size)
+        return adapter_service_pb2.UploadAdapterResponse(adapter=adapter)
+
+    async def UpdateAdapter(
+        self, request: adapter_service_pb2.UpdateAdapterRequest, context: grpc.aio.ServicerContext
+    ) -> adapter_service_pb2.UpdateAdapterResponse:
+        adapter = adapter_pb2.Adapter(id=request.id, description=request.description, metrics=request.metrics)
+        return adapter_service_pb2.UpdateAdapterResponse(adapter=adapter)
+
+
+class FakePreflight(preflight_service_pb2_grpc.PreflightServiceServicer):
+    """Finds fault with every number of epochs."""
+
+    async def CheckConfiguration(
+        self, request: preflight_service_pb2.CheckConfigurationRequest, context: grpc.aio.ServicerContext
+    ) -> preflight_service_pb2.CheckConfigurationResponse:
+        response = preflight_service_pb2.CheckConfigurationResponse()
+        finding = response.report.findings.add(code="OUT_OF_RANGE", severity="SEVERITY_ERROR", field_path="schedule.epochs")
+        finding.message = f"{request.configuration.schedule.epochs}"
+        finding.fix.edits.add(field_path="schedule.epochs").value.number_value = 1
+        finding.fix.edits.add(field_path="schedule.max_steps")
+        return response
+
+
 class FakeWorkerDoor(worker_service_pb2_grpc.WorkerServiceServicer):
     async def RegisterPool(
         self, request: worker_service_pb2.RegisterPoolRequest, context: grpc.aio.ServicerContext
@@ -188,6 +256,9 @@ async def serve(address: str) -> None:
     parameter_service_pb2_grpc.add_ParameterServiceServicer_to_server(FakeParameters(), server)
     provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(FakeProviders(), server)
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(FakeWorkerDoor(), server)
+    recipe_service_pb2_grpc.add_RecipeServiceServicer_to_server(FakeRecipes(), server)
+    adapter_service_pb2_grpc.add_AdapterServiceServicer_to_server(FakeAdapters(), server)
+    preflight_service_pb2_grpc.add_PreflightServiceServicer_to_server(FakePreflight(), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*SERVICE_NAMES, reflection.SERVICE_NAME), server)

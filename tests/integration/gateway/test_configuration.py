@@ -14,6 +14,7 @@ from supervisor import envoy
 
 pytestmark = pytest.mark.integration
 
+READS_A_DATASET = (("Get", "Statistics"), ("Convert", ""), ("Verify", ""))
 MANY_HOSTS = tuple(f"host-{number}.some.long.name.example.org" for number in range(50))
 
 
@@ -60,10 +61,23 @@ def test_no_stream_has_a_time_limit_and_every_other_call_has(tmp_path: Path) -> 
                 streams = method.client_streaming or method.server_streaming
                 path = f"/{service}/{method.name}"
                 found[path] = (streams, _first_match(_routes(configuration, listener), path)["route"]["timeout"])
-    # A lease is asked for and waited for: longer than any other single answer.
+    # A lease and an inquiry are asked for and waited for: longer than any other single answer.
     assert found.pop("/tunesmith.worker.v1.WorkerService/Lease") == (False, "0s")
-    assert len(found) >= 33
+    assert found.pop("/tunesmith.worker.v1.WorkerService/TakeInquiry") == (False, "0s")
+    # Each reads a whole dataset, which may have ten gigabytes.
+    long = {f"/tunesmith.registry.v1.RegistryService/{name}Dataset{rest}" for name, rest in READS_A_DATASET}
+    assert {path: found.pop(path) for path in long} == dict.fromkeys(long, (False, "3600s"))
+    assert len(found) >= 58
     assert {path: timeout for path, (streams, timeout) in found.items() if timeout != ("0s" if streams else "60s")} == {}
+
+
+def test_no_route_leads_to_what_services_ask_each_other(tmp_path: Path) -> None:
+    configuration = _configuration(tmp_path)
+    path = "/tunesmith.worker.v1.InquiryService/Ask"
+    assert "direct_response" in _first_match(_routes(configuration, 0), path)
+    assert not any(
+        path.startswith(match.get("prefix", "nothing")) for match in (one["match"] for one in _routes(configuration, 1))
+    )
 
 
 def _first_match(routes: list[dict[str, Any]], path: str) -> dict[str, Any]:

@@ -103,6 +103,35 @@ def test_a_provider_is_found_by_its_id(gateway: Gateway) -> None:
     assert (answer.status, answer.json()["message"]) == (404, "provider 'missing' does not exist; there are: local")
 
 
+def test_a_preflight_is_asked_and_answers_with_fixes(gateway: Gateway) -> None:
+    answer = gateway.post("/v1/preflight:check", {"configuration": {"schedule": {"epochs": -1}}})
+    assert answer.status == 200
+    # What is false stands there: a client must see that it is not ready.
+    assert answer.json()["report"]["ok"] is False
+    (finding,) = answer.json()["report"]["findings"]
+    edits = [{"field_path": "schedule.epochs", "value": 1}, {"field_path": "schedule.max_steps"}]
+    assert (finding["code"], finding["message"], finding["fix"]["edits"]) == ("OUT_OF_RANGE", "-1", edits)
+    misspelt = gateway.post("/v1/preflight:check", {"configuration": {"schedule": {"epoch": 1}}})
+    assert misspelt.json()["details"][0]["field_violations"][0]["field"] == "configuration.schedule.epoch"
+
+
+def test_recipes_and_adapters_are_changed_by_the_verbs_of_http(gateway: Gateway) -> None:
+    put = gateway.call("PUT", "/v1/recipes/r1", json.dumps({"recipe": {"display_name": "mine", "type": "RECIPE_TYPE_LORA"}}))
+    assert (put.status, put.json()["recipe"]["display_name"]) == (200, "mine")
+    patched = gateway.call("PATCH", "/v1/adapters/a1", json.dumps({"description": "new", "metrics": {"loss": 0.5}}))
+    assert (patched.status, patched.json()["adapter"]["metrics"]) == (200, {"loss": 0.5})
+    assert gateway.call("DELETE", "/v1/recipes/r1").status == 200
+    misspelt = gateway.call("PUT", "/v1/recipes/r1", json.dumps({"recipe": {"name": "mine"}}))
+    assert misspelt.json()["details"][0]["field_violations"][0]["field"] == "recipe.name"
+
+
+def test_an_adapter_is_uploaded_as_an_archive(gateway: Gateway) -> None:
+    answer = gateway.post("/v1/adapters:upload?base_model=tunesmith/pico", b"x" * 3_000_000)
+    assert answer.status == 200
+    adapter = answer.json()["adapter"]
+    assert (adapter["base_model_id"], adapter["size_bytes"]) == ("tunesmith/pico", "3000000")
+
+
 def test_an_upload_brings_its_parameters(gateway: Gateway) -> None:
     body = b'{"text": "a"}\n' * 1000
     dataset = gateway.post("/v1/datasets:upload?filename=rows%20a.jsonl&display_name=A", body).json()["dataset"]

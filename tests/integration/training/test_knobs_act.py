@@ -45,10 +45,13 @@ class Seen:
         self.checkpointing = trainer.model.is_activation_checkpointing
         self.trained = {name: value.dtype for name, value in trainer.model.named_parameters() if value.requires_grad}
         self.frozen = {value.dtype for value in trainer.model.parameters() if not value.requires_grad}
+        self._optimizer = optimizer
         self.dropout = {module.p for module in trainer.model.modules() if isinstance(module, torch.nn.Dropout)}
         trainer.model.register_forward_pre_hook(self._see, with_kwargs=True)
 
     def _see(self, module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        moments = (state.get("exp_avg") for state in self._optimizer.state.values())
+        self.states = {value.dtype for value in moments if value is not None}
         self.shapes.append(tuple(kwargs["input_ids"].shape))
 
 
@@ -162,6 +165,19 @@ def test_precision_is_what_weights_are_held_in(
     exact = make_job("TEXT", method=method).run().losses()
     assert (seen.sink.losses() == exact) == (precision == "FP32")
     assert seen.sink.losses() == pytest.approx(exact, rel=0.01)
+
+
+def test_without_master_weights_all_is_held_in_bfloat16_and_trains(make_job: MakeJob) -> None:
+    settings: dict[str, Any] = {"model": {"precision": "MODEL_PRECISION_BF16", "master_weights": False}, **schedule(max_steps=12)}
+    seen = Seen(make_job("TEXT", settings, method="FULL"))
+    assert set(seen.trained.values()) == {torch.bfloat16}
+    assert seen.states == {torch.bfloat16}
+    losses = seen.sink.losses()
+    assert losses[-1] < losses[0] - 0.3
+    exact = make_job("TEXT", schedule(max_steps=12), method="FULL").run().losses()
+    assert losses == pytest.approx(exact, rel=0.05)
+    held = make_job("TEXT", settings | {"model": {"precision": "MODEL_PRECISION_BF16"}}, method="FULL")
+    assert held.run().losses() != losses
 
 
 @pytest.mark.parametrize(

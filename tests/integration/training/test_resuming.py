@@ -43,6 +43,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"schedule": {"max_steps": 6, "evaluations": 2}, "optimizer": {"weight_decay": 0.1, "scheduler": {"warmup_ratio": 0.5}}},
     ),
     "full, BF16": ("FULL", {"model": BF16, "optimizations": {"enabled": [DYNAMIC, CHECKPOINTING]}}),
+    "full, held in BF16": ("FULL", {"model": {**BF16, "master_weights": False}}),
+    "full, held in BF16, 8-bit": (
+        "FULL",
+        {"model": {**BF16, "master_weights": False}, "optimizations": {"enabled": [DYNAMIC, EIGHT_BIT]}},
+    ),
     "full, 8-bit": ("FULL", {"optimizations": {"enabled": [DYNAMIC, EIGHT_BIT]}}),
     "full, paged": ("FULL", {"optimizations": {"enabled": [DYNAMIC, PAGED]}}),
     "full, BF16, paged 8-bit": ("FULL", {"model": BF16, "optimizations": {"enabled": [DYNAMIC, EIGHT_BIT, PAGED]}}),
@@ -91,7 +96,7 @@ def assert_same_result(whole: RecordingSink, *attempts: RecordingSink) -> None:
 
 
 def test_the_cases_are_these() -> None:
-    assert (len(CASES), len(INTERRUPTIONS)) == (9, 12)
+    assert (len(CASES), len(INTERRUPTIONS)) == (11, 14)
 
 
 @pytest.mark.parametrize(("case", "stop"), INTERRUPTIONS)

@@ -72,6 +72,7 @@ def house() -> Iterator[House]:
             job_address=None,
             parameter_address=None,
             provider_address=None,
+            preflight_address=None,
         )
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TUNESMITH_")}
         environment |= {

@@ -67,7 +67,16 @@ def test_services_and_a_pool_that_is_ready(plane: FakeControlPlane, client: Tune
     device = pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CPU, core_count=2)
     plane.pools.append(pool_pb2.Pool(id="p1", state=pool_pb2.POOL_STATE_READY, devices=[device]))
     checks = doctor_checks.service_checks(client)
-    names = ["registry service", "job service", "parameter service", "provider service", "pool service", "pool", "devices"]
+    names = [
+        "registry service",
+        "job service",
+        "parameter service",
+        "provider service",
+        "preflight service",
+        "pool service",
+        "pool",
+        "devices",
+    ]
     assert verdicts(checks) == dict.fromkeys(names, Verdict.OK)
     assert checks[-1].detail == "CPU (2 cores)"
 
@@ -93,7 +102,7 @@ def test_services_that_are_away(plane: FakeControlPlane, client: Tunesmith) -> N
     plane.refuse(code_pb2.UNAVAILABLE, "no healthy upstream")
     checks = doctor_checks.service_checks(client)
     assert set(verdicts(checks).values()) == {Verdict.FAIL}
-    assert len(checks) == 5
+    assert len(checks) == 6
     assert all("no healthy upstream" in check.detail for check in checks)
 
 

@@ -13,7 +13,7 @@ from tunesmith.client.calls import DEADLINE_S
 
 from tests.contract.image import own_files
 
-PUBLIC_CALLS = 28
+PUBLIC_CALLS = 54
 
 
 def public_methods() -> Iterator[tuple[str, descriptor_pb2.MethodDescriptorProto]]:

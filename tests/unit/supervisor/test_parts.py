@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.chassis.settings import Settings
+from starter.seed import MARK
 from supervisor.home import Home, open_home
 from supervisor.parts import Part, all_parts, services_address
 
@@ -25,10 +26,10 @@ def parts_of(home: Path, **values: object) -> dict[str, Part]:
 
 def test_the_parts_in_their_order(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     parts = parts_of(tmp_path)
-    assert list(parts) == ["services", "gateway", "ray", "agent", "starter"]
+    assert list(parts) == ["services", "gateway", "ray", "agent", "starter", "catalog"]
     assert parts["agent"].after == ("services", "ray")
     assert parts["agent"].bound_to == ("ray",)
-    assert [name for name, part in parts.items() if part.once] == ["starter"]
+    assert [name for name, part in parts.items() if part.once] == ["starter", "catalog"]
 
 
 def test_every_part_is_told_where_the_others_are(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_the_agent_finds_the_head_that_was_started(clean: pytest.MonkeyPatch, tm
 def test_a_cluster_of_somebody_elses_is_used_as_it_is(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean.setenv("RAY_ADDRESS", "ray-head:6379")
     parts = parts_of(tmp_path)
-    assert list(parts) == ["services", "gateway", "agent", "starter"]
+    assert list(parts) == ["services", "gateway", "agent", "starter", "catalog"]
     assert parts["agent"].environment["RAY_ADDRESS"] == "ray-head:6379"
     assert "RAY_AUTH_MODE" not in parts["agent"].environment
     assert parts["agent"].bound_to == ()
@@ -67,3 +68,12 @@ def test_an_address_that_was_set_is_kept(clean: pytest.MonkeyPatch, tmp_path: Pa
 def test_agents_of_this_machine_use_loopback_when_every_interface_listens(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     parts = parts_of(tmp_path, host="0.0.0.0", worker_port=9001)
     assert parts["agent"].environment["TUNESMITH_WORKER_ADDRESS"] == "127.0.0.1:9001"
+
+
+def test_the_catalogue_is_registered_at_the_first_start_alone(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    part = parts_of(tmp_path, host="0.0.0.0", port=9000)["catalog"]
+    assert part.once and not part.is_vital and part.after == ("gateway",)
+    assert (part.environment["TUNESMITH_HOST"], part.environment["TUNESMITH_PORT"]) == ("127.0.0.1", "9000")
+    assert "catalog" not in parts_of(tmp_path, catalog=False)
+    (tmp_path / MARK).touch()
+    assert "catalog" not in parts_of(tmp_path)

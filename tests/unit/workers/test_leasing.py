@@ -9,8 +9,9 @@ from google.rpc import code_pb2, status_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from tests.fakes.assignments import ROWS, lora_assignment
-from tests.fakes.crew import DEVICE, WARM_BYTES, FakeCrew
+from tests.fakes.crew import DEVICE, MEASURED, PROBES, WARM_BYTES, FakeCrew
 from tests.fakes.worker_door import FakeDoor
+from workers import leasing
 from workers.crew import ActorLost, ClusterLost
 from workers.door import Door
 from workers.leasing import MAX_GROWTH_BYTES, Leasing
@@ -197,3 +198,36 @@ def test_an_agent_whose_ray_is_gone_ends(server: FakeDoor, start: Start) -> None
     crew.gone = True
     running.join()
     assert isinstance(running.error, ClusterLost)
+
+
+def test_an_idle_pool_measures_itself_and_says_so(server: FakeDoor, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "IDLE_BEFORE_PROBE_S", 0.0)
+    crew = FakeCrew(lambda _: SUCCEEDED)
+    start(crew)
+    server.wait_for(lambda: any(device.HasField("measurement") for pool in server.pools for device in pool.devices))
+    # It was ready before, so that nobody waited for it.
+    assert [(pool.ready, pool.devices[0].HasField("measurement")) for pool in server.pools if pool.devices] == [
+        (True, False),
+        (True, True),
+    ]
+    assert crew.hired[0].probes == PROBES
+
+
+def test_what_was_measured_holds_for_the_next_actor(server: FakeDoor, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "IDLE_BEFORE_PROBE_S", 0.0)
+    crew = FakeCrew(lost, lambda _: SUCCEEDED)
+    start(crew)
+    server.wait_for(lambda: any(device.HasField("measurement") for pool in server.pools for device in pool.devices))
+    server.add_job(lora_assignment(), ROWS)
+    wait_until(lambda: len(crew.hired) == 2 and bool(crew.hired[1].assignments))
+    assert crew.hired[1].probes == 0
+    assert list(server.pools[-1].devices) == [MEASURED]
+
+
+def test_a_pool_with_work_does_not_measure_itself(server: FakeDoor, start: Start) -> None:
+    for _ in range(3):
+        server.add_job(lora_assignment(), ROWS)
+    crew = FakeCrew(lambda _: SUCCEEDED)
+    start(crew)
+    wait_until(lambda: bool(crew.hired) and len(crew.hired[0].assignments) == 3)
+    assert crew.hired[0].probes == 0

@@ -6,11 +6,16 @@ import type { Artifact } from "./gen/tunesmith/job/v1/artifact_pb.js";
 import { JobService, type WatchJobResponse, type WatchJobsResponse } from "./gen/tunesmith/job/v1/job_service_pb.js";
 import { ParameterService } from "./gen/tunesmith/parameter/v1/parameter_service_pb.js";
 import { PoolService } from "./gen/tunesmith/pool/v1/pool_service_pb.js";
+import { PreflightService } from "./gen/tunesmith/preflight/v1/preflight_service_pb.js";
 import { ProviderService } from "./gen/tunesmith/provider/v1/provider_service_pb.js";
+import type { Adapter } from "./gen/tunesmith/registry/v1/adapter_pb.js";
+import { AdapterService } from "./gen/tunesmith/registry/v1/adapter_service_pb.js";
 import type { Dataset } from "./gen/tunesmith/registry/v1/dataset_pb.js";
+import { RecipeService } from "./gen/tunesmith/registry/v1/recipe_service_pb.js";
 import { RegistryService } from "./gen/tunesmith/registry/v1/registry_service_pb.js";
 import { carefulTransport } from "./transport.js";
-import { uploadDataset, type UploadOptions } from "./upload.js";
+import { uploadAdapter, type UploadAdapterOptions } from "./upload_adapter.js";
+import { uploadDataset, type UploadOptions } from "./upload_dataset.js";
 import { WatchedJob } from "./watch_job.js";
 import { WatchedJobs } from "./watch_jobs.js";
 import { watching, type WatchOptions } from "./watching.js";
@@ -36,6 +41,9 @@ export interface Tunesmith {
   readonly baseUrl: string;
   readonly jobs: Client<typeof JobService>;
   readonly registry: Client<typeof RegistryService>;
+  readonly recipes: Client<typeof RecipeService>;
+  readonly adapters: Client<typeof AdapterService>;
+  readonly preflight: Client<typeof PreflightService>;
   readonly pools: Client<typeof PoolService>;
   readonly parameters: Client<typeof ParameterService>;
   readonly providers: Client<typeof ProviderService>;
@@ -53,6 +61,8 @@ export interface Tunesmith {
   watchJobs(options?: WatchOptions & { afterCursor?: bigint }): AsyncIterable<WatchJobsResponse>;
   /** Stores a file as a dataset. Nothing is stored unless every row fits the format; the error names the line. */
   uploadDataset(file: Blob, options: UploadOptions): Promise<Dataset>;
+  /** Stores a tar archive, as a job's download is, as an adapter. Nothing is stored unless it fits its base model. */
+  uploadAdapter(archive: Blob, options: UploadAdapterOptions): Promise<Adapter>;
   /** Where the bytes of an artifact are. */
   artifactUrl(artifact: Artifact): string;
   /** Where the tar archive of all files of an artifact's set is. */
@@ -69,6 +79,9 @@ export function createTunesmith(options: TunesmithOptions = {}): Tunesmith {
     baseUrl,
     jobs,
     registry: createClient(RegistryService, transport),
+    recipes: createClient(RecipeService, transport),
+    adapters: createClient(AdapterService, transport),
+    preflight: createClient(PreflightService, transport),
     pools: createClient(PoolService, transport),
     parameters: createClient(ParameterService, transport),
     providers: createClient(ProviderService, transport),
@@ -76,6 +89,7 @@ export function createTunesmith(options: TunesmithOptions = {}): Tunesmith {
       watching(() => new WatchedJob(jobs, id, afterSequence, afterMetricCursor, maxPointsPerSeries), rest),
     watchJobs: ({ afterCursor = 0n, ...rest } = {}) => watching(() => new WatchedJobs(jobs, afterCursor), rest),
     uploadDataset: (file, upload) => uploadDataset(baseUrl, file, upload, options.fetch),
+    uploadAdapter: (archive, upload) => uploadAdapter(baseUrl, archive, upload, options.fetch),
     artifactUrl: (artifact) => artifactUrl(baseUrl, artifact),
     artifactSetUrl: (artifactId) => artifactSetUrl(baseUrl, artifactId),
   };

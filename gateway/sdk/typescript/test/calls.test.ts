@@ -4,22 +4,35 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { ConnectError, createRouterTransport, type HandlerContext } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
+  AdapterService,
   CancelJobRequestSchema,
   Code,
   CreateJobRequestSchema,
   JobService,
   ParameterService,
   PoolService,
+  PreflightService,
   ProviderService,
+  RecipeService,
   RegistryService,
   TunesmithError,
   createTunesmith,
 } from "../src/index.js";
 import { isRepeatable } from "../src/request_ids.js";
 import { carefulTransport } from "../src/transport.js";
+import { quickDelays } from "./quick_delays.js";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const SERVICES = [JobService, RegistryService, PoolService, ParameterService, ProviderService];
+const SERVICES = [
+  JobService,
+  RegistryService,
+  RecipeService,
+  AdapterService,
+  PreflightService,
+  PoolService,
+  ParameterService,
+  ProviderService,
+];
 const UNARY = SERVICES.flatMap(({ methods }) => methods).filter(
   (method): method is DescMethodUnary => method.methodKind === "unary",
 );
@@ -50,7 +63,8 @@ function answering(answer: (request: Record<string, unknown>, context: HandlerCo
 
 /** The method of a client by its descriptor. */
 function calling(client: ReturnType<typeof answering>, method: DescMethodUnary): (request: object) => Promise<unknown> {
-  const clients = [client.jobs, client.registry, client.pools, client.parameters, client.providers];
+  const { jobs, registry, recipes, adapters, preflight, pools, parameters, providers } = client;
+  const clients = [jobs, registry, recipes, adapters, preflight, pools, parameters, providers];
   return (clients[SERVICES.indexOf(method.parent as never)] as unknown as Record<string, (request: object) => Promise<unknown>>)[
     method.localName
   ]!;
@@ -67,13 +81,27 @@ describe("a write's name", () => {
     }
     expect(writes.map(({ localName }) => localName).sort()).toEqual([
       "cancelJob",
+      "composeAdapters",
+      "convertDataset",
+      "createAdapter",
       "createBaseModel",
       "createJob",
+      "createRecipe",
+      "deleteAdapter",
+      "deleteBaseModel",
+      "deleteDataset",
+      "deleteRecipe",
+      "downloadBaseModel",
       "pauseJob",
       "resumeJob",
+      "updateAdapter",
+      "updateBaseModel",
+      "updateDataset",
+      "updateRecipe",
+      "verifyDataset",
     ]);
-    expect(seen.filter((id) => UUID.test(id))).toHaveLength(5);
-    expect(new Set(seen).size).toBe(5);
+    expect(seen.filter((id) => UUID.test(id))).toHaveLength(19);
+    expect(new Set(seen).size).toBe(19);
   });
 
   test("stays the same over all tries", async () => {
@@ -124,8 +152,9 @@ describe("a call that finds no server", () => {
   });
 
   test("is tried again whichever it is, for every one may be", async () => {
+    quickDelays();
     expect(UNARY.filter(isRepeatable)).toHaveLength(UNARY.length);
-    expect(UNARY).toHaveLength(21);
+    expect(UNARY).toHaveLength(45);
     for (const method of UNARY) {
       let tries = 0;
       const client = answering(() => {

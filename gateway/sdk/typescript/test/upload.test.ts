@@ -1,6 +1,6 @@
 // Uploads over real HTTP. How a browser sends one, with progress as the bytes leave, is tested in tests/e2e.
 import { afterEach, describe, expect, test } from "vitest";
-import { Code, DatasetFormat, createTunesmith, type UploadOptions } from "../src/index.js";
+import { AdapterType, Code, DatasetFormat, createTunesmith, type UploadOptions } from "../src/index.js";
 import { serve, type Call, type Served } from "./grpc_web_server.js";
 
 const ROWS = new Blob(['{"text": "a"}\n'], { type: "application/json" });
@@ -139,5 +139,28 @@ describe("an upload", () => {
       code: Code.Unavailable,
       message: expect.stringContaining(sentence) as string,
     });
+  });
+});
+
+describe("an adapter's upload", () => {
+  test("sends the archive, and everything else as fields of the request", async () => {
+    server = await serve((call) => {
+      const adapter = { id: "a1", display_name: "mine", type: "ADAPTER_TYPE_LORA", rank: 8 };
+      call.response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ adapter }));
+    });
+    const archive = new Blob(["a tar"]);
+    const tunesmith = createTunesmith({ baseUrl: server.baseUrl });
+    const adapter = await tunesmith.uploadAdapter(archive, { baseModel: "me/my model", displayName: "mine", requestId: "r1" });
+    const url = new URL(server.calls[0]!.path, "http://x");
+    expect(url.pathname).toBe("/v1/adapters:upload");
+    expect(Object.fromEntries(url.searchParams)).toEqual({ base_model: "me/my model", display_name: "mine", request_id: "r1" });
+    expect(server.calls[0]!.body.toString()).toBe("a tar");
+    expect(adapter).toMatchObject({ $typeName: "tunesmith.registry.v1.Adapter", id: "a1", type: AdapterType.LORA, rank: 8 });
+  });
+
+  test("that is answered without one did not reach Tunesmith", async () => {
+    server = await serve((call) => void call.response.end("{}"));
+    const sent = createTunesmith({ baseUrl: server.baseUrl }).uploadAdapter(new Blob([]), { baseModel: "m" });
+    await expect(sent).rejects.toMatchObject({ code: Code.Internal, message: expect.stringContaining("without an adapter") as string });
   });
 });

@@ -1,4 +1,4 @@
-"""A job service with a registry that holds one model and one dataset."""
+"""A job service beside the real preflight, with a registry that holds one model and one dataset."""
 
 import hashlib
 import tempfile
@@ -17,6 +17,7 @@ from tunesmith.worker.v1.worker_service_pb2_grpc import WorkerServiceStub
 
 from services.chassis.settings import Settings
 from services.job.service import build
+from services.preflight.service import build as build_preflight
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.server import running
 
@@ -97,7 +98,8 @@ async def house(tmp_path: Path, socket: str) -> AsyncIterator[House]:
     registry = FakeRegistry()
     registry.add_base_model("model")
     registry.add_dataset("rows")
-    async with running([registry, *await build(settings)], socket) as channel:
+    services = [registry, *await build(settings), *await build_preflight(settings)]
+    async with running(services, socket) as channel:
         yield House(JobServiceStub(channel), PoolServiceStub(channel), WorkerServiceStub(channel), registry, tmp_path)
 
 

@@ -3,12 +3,21 @@
 import asyncio
 import copy
 import uuid
+from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import json_format
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from tunesmith.job.v1 import job_service_pb2, job_state_pb2
+from tunesmith.job.v1.job_service_pb2_grpc import JobServiceStub
 from tunesmith.registry.v1 import dataset_pb2
 
+from services.chassis.settings import Settings
+from services.job.service import build
+from tests.fakes.registry import FakeRegistry
+from tests.fakes.server import running
 from tests.unit.services.job.conftest import CONFIGURATION, House, reason_of
 
 
@@ -98,11 +107,45 @@ async def test_messages_need_a_chat_template(house: House) -> None:
 
 
 async def test_a_field_that_does_not_act_is_named_and_strict_refuses_it(house: House) -> None:
-    configuration = changed("hardware.gpu_type", "A100")
+    configuration = changed("hardware.strategy", "DISTRIBUTION_STRATEGY_DDP")
     job = await house.create(configuration=configuration)
-    assert any(event.startswith("hardware.gpu_type does not act: ") for event in await house.events(job.id))
-    with pytest.raises(grpc.aio.AioRpcError, match=r"configuration\.hardware\.gpu_type"):
+    assert any(event.startswith("hardware.strategy does not act: ") for event in await house.events(job.id))
+    with pytest.raises(grpc.aio.AioRpcError, match=r"configuration\.hardware\.strategy"):
         await house.create(configuration=configuration, strict=True)
+
+
+async def test_warnings_are_told_together_and_accepted_together(house: House) -> None:
+    house.registry.add_dataset("few", row_count=9)
+    configuration = changed("datasets.training_file_id", "few") | {"hardware": {"gpu_type": "A100"}}
+    with pytest.raises(grpc.aio.AioRpcError, match=r"9 rows.*no pool has the GPU A100") as caught:
+        await house.create(configuration=configuration)
+    info = error_details_pb2.ErrorInfo()
+    assert rpc_status.from_call(caught.value).details[0].Unpack(info)
+    assert (info.reason, info.metadata["codes"]) == ("WARNINGS_NOT_ACCEPTED", "FEW_ROWS,NO_SUCH_DEVICE")
+    assert await job_count(house) == 0
+    assert (await house.create(configuration=configuration, accept_warnings=True)).id
+
+
+async def test_an_error_has_its_code_and_its_place_in_the_request(house: House) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await house.create(configuration=changed("method.lora_config.trainable_modules", "c_attn"))
+    bad_request = error_details_pb2.BadRequest()
+    assert rpc_status.from_call(caught.value).details[0].Unpack(bad_request)
+    [violation] = bad_request.field_violations
+    assert (violation.reason, violation.field) == (
+        "LORA_TARGET_NOT_FOUND",
+        "configuration.method.lora_config.trainable_modules",
+    )
+
+
+async def test_without_preflight_no_job_is_created(tmp_path: Path, socket: str) -> None:
+    settings = Settings(home=tmp_path, services_address=socket)
+    registry = FakeRegistry()
+    async with running([registry, *await build(settings)], socket) as channel:
+        request = json_format.ParseDict({"provider": "local", "configuration": CONFIGURATION}, job_service_pb2.CreateJobRequest())
+        with pytest.raises(grpc.aio.AioRpcError, match="preflight service does not answer") as caught:
+            await JobServiceStub(channel).CreateJob(request)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_repeated_request_is_one_job(house: House) -> None:

@@ -1,7 +1,9 @@
 """A running registry beside a job service that holds whatever a test puts into it."""
 
+import asyncio
+import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from tunesmith.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 
 from services.chassis.settings import Settings
 from services.registry.service import build
+from tests.fakes.hub import FakeHub, running_hub
+from tests.fakes.inquiries import FakeInquiries
 from tests.fakes.server import running
 from tests.unit.services.registry.fake_jobs import FakeJobs
 
@@ -28,6 +32,7 @@ class House:
 
     stub: RegistryServiceStub
     jobs: FakeJobs
+    inquiries: FakeInquiries
     settings: Settings
     # A folder that models may be imported from.
     imports: Path
@@ -47,6 +52,37 @@ class House:
 
     async def get(self, name: str) -> base_model_pb2.BaseModel:
         return (await self.stub.GetBaseModel(messages.GetBaseModelRequest(id=name))).base_model
+
+    async def download(self, model_id: str) -> base_model_pb2.BaseModel:
+        return (await self.stub.DownloadBaseModel(messages.DownloadBaseModelRequest(id=model_id))).base_model
+
+    async def downloaded(self, model_id: str) -> base_model_pb2.BaseModel:
+        """The model when its download has ended, however it ended."""
+        return await self.when(model_id, lambda model: model.cache_status != base_model_pb2.CACHE_STATUS_DOWNLOADING)
+
+    async def profiled(self, model_id: str) -> base_model_pb2.BaseModel:
+        """The model when a pool has answered about it, whatever it answered."""
+        return await self.when(model_id, lambda model: model.profile_status != base_model_pb2.PROFILE_STATUS_PENDING)
+
+    async def when(self, model_id: str, holds: Callable[[base_model_pb2.BaseModel], bool]) -> base_model_pb2.BaseModel:
+        """The model as soon as something holds of it."""
+        async with asyncio.timeout(20):
+            while True:
+                model = await self.get(model_id)
+                if holds(model):
+                    return model
+                await asyncio.sleep(0.02)
+
+    async def update(self, model_id: str, **fields: object) -> base_model_pb2.BaseModel:
+        return (await self.stub.UpdateBaseModel(messages.UpdateBaseModelRequest(id=model_id, **fields))).base_model
+
+    async def delete(self, model_id: str) -> None:
+        await self.stub.DeleteBaseModel(messages.DeleteBaseModelRequest(id=model_id))
+
+    async def listed(self, **filters: object) -> list[str]:
+        """Hub names of the models that a list with these filters has."""
+        response = await self.stub.ListBaseModels(messages.ListBaseModelsRequest(**filters))
+        return [model.hub_repo for model in response.base_models]
 
     async def rows(self, dataset_id: str, offset: int = 0) -> bytes:
         request = messages.ReadDatasetRequest(id=dataset_id, offset=offset)
@@ -104,7 +140,10 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def house(home: Path) -> AsyncIterator[House]:
+async def house(home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    if not any(os.environ.get("HF_ENDPOINT", "").startswith(loopback) for loopback in ("http://127.", "http://localhost")):
+        # A test that wants a hub starts one before.
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     imports = home / "imports"
     imports.mkdir()
     settings = Settings(
@@ -115,6 +154,28 @@ async def house(home: Path) -> AsyncIterator[House]:
         max_row_bytes=100_000,
     )
     settings.home.mkdir()
-    jobs = FakeJobs()
-    async with running([jobs], f"unix:{home}/jobs"), running(await build(settings), f"unix:{home}/registry") as channel:
-        yield House(RegistryServiceStub(channel), jobs, settings, imports)
+    jobs, inquiries = FakeJobs(), FakeInquiries()
+    neighbours = running([jobs, inquiries], f"unix:{home}/jobs")
+    async with neighbours, running(await build(settings), f"unix:{home}/registry") as channel:
+        yield House(RegistryServiceStub(channel), jobs, inquiries, settings, imports)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub that the registry asks. Name it before `house`."""
+    with running_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+        # A test that lets the hub hang asks for less patience.
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "15")
+        monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "15")
+        yield hub
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
+    """A registry that waits for half a second."""
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.5")
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "0.5")

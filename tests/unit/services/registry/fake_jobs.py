@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 from google.api import httpbody_pb2
-from tunesmith.job.v1 import artifact_pb2, job_service_pb2_grpc
+from tunesmith.job.v1 import artifact_pb2, job_pb2, job_service_pb2_grpc
 from tunesmith.job.v1 import job_service_pb2 as messages
 
 from services.chassis.errors import NotFound
@@ -23,6 +23,7 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
         self.sets: dict[str, list[artifact_pb2.Artifact]] = {}
         self.content: dict[str, bytes] = {}
         self.downloads: list[str] = []
+        self.job = job_pb2.Job(id=JOB)
 
     def add_set(self, set_id: str, kind: artifact_pb2.ArtifactKind, files: dict[str, bytes]) -> str:
         """Store a set; the id of one of its artifacts."""
@@ -51,6 +52,10 @@ class FakeJobs(job_service_pb2_grpc.JobServiceServicer):
     async def stop(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def GetJob(self, request: messages.GetJobRequest, context: grpc.aio.ServicerContext) -> messages.GetJobResponse:
+        assert request.id == JOB
+        return messages.GetJobResponse(job=self.job)
 
     async def GetArtifactSet(
         self, request: messages.GetArtifactSetRequest, context: grpc.aio.ServicerContext

@@ -44,7 +44,7 @@ async def test_a_dataset_recorded_just_before_a_crash_is_whole_after_it(house: H
     (datasets / dataset.id).rename(datasets / ".incoming" / dataset.id)
     (datasets / ".incoming" / new_id()).mkdir()
     async with running(await build(house.settings), f"unix:{home}/second") as channel:
-        second = House(RegistryServiceStub(channel), house.jobs, house.settings, house.imports)
+        second = House(RegistryServiceStub(channel), house.jobs, house.inquiries, house.settings, house.imports)
         assert await second.rows(dataset.id) == ROWS
         assert second.stored() == (1, 0, ["rows.jsonl"])
         assert list((datasets / ".incoming").iterdir()) == []

@@ -133,6 +133,7 @@ def test_a_default_nobody_asked_for_is_no_noise(submit: Submit) -> None:
             "COSINE",
         ),
         ({"method": {"type": "TRAINING_METHOD_FULL"}}, "method.lora_config.rank", "LORA"),
+        ({"model": {"master_weights": False}}, "model.master_weights", "float32"),
     ],
 )
 def test_a_field_without_effect_is_dropped_with_what_to_do(submit: Submit, over: dict[str, Any], path: str, word: str) -> None:
@@ -159,6 +160,36 @@ def test_what_would_mean_another_job_is_refused(submit: Submit, over: dict[str, 
     assert fix in fields[path].detail
     with pytest.raises(ValueError, match=path):
         LOCAL.translate(submit(over)[1])
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "said", "precision"),
+    [
+        ("FULL", True, "dtype='float32'", "held in float32"),
+        ("FULL", False, "dtype='bfloat16'", "in bfloat16"),
+        ("LORA", True, "held in float32", "adapter's own weights in float32"),
+    ],
+)
+def test_master_weights_say_what_trained_weights_are_held_in(
+    submit: Submit, method: str, value: bool, said: str, precision: str
+) -> None:
+    over = {"model": {"master_weights": value}, "method": {"type": f"TRAINING_METHOD_{method}"}}
+    fields = lowered(submit, over, knowing_what_was_submitted=False)
+    assert action(fields, "model.master_weights") == "SENT"
+    assert said in fields["model.master_weights"].detail
+    assert precision in fields["model.precision"].detail
+
+
+def test_double_quantization_is_refused_with_its_precision(submit: Submit) -> None:
+    fields = lowered(submit, {"model": {"precision": "MODEL_PRECISION_INT4", "double_quantization": True}})
+    refused = [path for path in fields if action(fields, path) == "REFUSED"]
+    assert refused == ["model.precision", "model.double_quantization"]
+
+
+@pytest.mark.parametrize("strategy", ["DDP", "FSDP", "ZERO_1", "ZERO_2", "ZERO_3"])
+def test_no_way_of_distribution_acts(submit: Submit, strategy: str) -> None:
+    fields = lowered(submit, {"hardware": {"strategy": f"DISTRIBUTION_STRATEGY_{strategy}"}})
+    assert action(fields, "hardware.strategy") == "DROPPED"
 
 
 def test_a_soft_prompt_is_refused_with_its_settings(submit: Submit) -> None:

@@ -58,7 +58,7 @@ OUTSIDE_THE_ARGUMENTS = {
     "output.suffix",
 }
 ONLY_ONE_VALUE_ACTS = {"method.objective"}
-TESTS_OF_THEIR_OWN = {"method.type", "datasets.validation_file_id", "optimizations.enabled"}
+TESTS_OF_THEIR_OWN = {"model.master_weights", "method.type", "datasets.validation_file_id", "optimizations.enabled"}
 
 OPTIMIZATIONS: dict[str, dict[str, Any]] = {
     "GRADIENT_CHECKPOINTING": {
@@ -92,7 +92,7 @@ def changed(submit: Submit, over: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_field_that_acts_is_tried_here() -> None:
-    assert len(local.ACTS) == 29
+    assert len(local.ACTS) == 30
     assert set(local.ACTS) == set(KNOBS) | OUTSIDE_THE_ARGUMENTS | ONLY_ONE_VALUE_ACTS | TESTS_OF_THEIR_OWN
     acting = {OptimizationFeature.Name(feature) for feature in local.SENT_OPTIMIZATIONS}
     assert {f"OPTIMIZATION_FEATURE_{name}" for name in OPTIMIZATIONS} == acting
@@ -166,3 +166,17 @@ def test_weights_that_move_stay_in_32_bits(submit: Submit) -> None:
     full = plan(submit(merged(bf16, {"method": {"type": "TRAINING_METHOD_FULL"}}))[1])
     assert (lora.weights["dtype"], lora.saved_dtype, lora.sft["bf16"]) == ("bfloat16", "bfloat16", True)
     assert (full.weights["dtype"], full.saved_dtype, full.sft["bf16"]) == ("float32", "bfloat16", True)
+    kept = plan(submit(merged(bf16, {"method": {"type": "TRAINING_METHOD_FULL"}, "model": {"master_weights": True}}))[1])
+    assert kept == full
+
+
+def test_without_master_weights_all_is_in_bfloat16(submit: Submit) -> None:
+    full = {"method": {"type": "TRAINING_METHOD_FULL", "lora_config": None}}
+    masters, none = flat(submit, full), flat(submit, merged(full, {"model": {"master_weights": False}}))
+    difference = {key: none[key] for key in masters if masters[key] != none[key]}
+    assert difference == {"weights.dtype": "bfloat16", "sft.bf16": False}
+
+
+def test_an_adapter_is_trained_in_float32_whatever_is_said_of_master_weights(submit: Submit) -> None:
+    assert changed(submit, {"model": {"master_weights": False}}) == {}
+    assert changed(submit, {"model": {"master_weights": True}}) == {}

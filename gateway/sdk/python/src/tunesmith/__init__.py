@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unimplemented,
         Violation,
     )
+    from tunesmith.client.fixes import apply_fixes
     from tunesmith.client.paging import gather, gather_async
     from tunesmith.client.validation import validate
 
@@ -53,6 +54,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Violation",
+    "apply_fixes",
     "gather",
     "gather_async",
     "validate",
@@ -63,6 +65,7 @@ _ELSEWHERE = {
     "Tunesmith": "blocking",
     "DownloadError": "download",
     "FileInTheWay": "download",
+    "apply_fixes": "fixes",
     "gather": "paging",
     "gather_async": "paging",
     "validate": "validation",

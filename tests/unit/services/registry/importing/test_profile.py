@@ -41,12 +41,15 @@ def test_a_llama(tmp_path: Path, write: Any) -> None:
             key_value_head_count=1,
             vocabulary_size=32,
             max_position_count=128,
+            tied_embeddings=False,
         ),
         modality=base_model_pb2.MODALITY_TEXT,
         trainable=True,
         servable=True,
         tokenizer="LlamaTokenizerFast",
         chat_template=TEMPLATE,
+        has_chat_template=True,
+        configuration_json=(tmp_path / "config.json").read_text(),
         linear_modules=LLAMA_MODULES,
     )
 

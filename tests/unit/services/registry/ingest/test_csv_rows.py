@@ -90,3 +90,14 @@ def test_a_quote_that_swallows_the_file_stops_at_the_row_limit() -> None:
 
 def test_a_long_value_is_read() -> None:
     assert len(rows_of(b'text\n"' + b"x" * 500_000 + b'"\n')[0]["text"]) == 500_000
+
+
+@pytest.mark.parametrize("piece_bytes", [1000, MIB])
+def test_a_value_of_thousands_of_lines_is_one_value(piece_bytes: int) -> None:
+    value = "".join(f"line {index}, and more\n" for index in range(5000))
+    data = f'text,n\na,1\n"{value}",2\nb,3\n'.encode()
+    dataset, stored = read(data, "rows.csv", piece_bytes=piece_bytes)
+    rows = [json.loads(line) for line in stored.splitlines()]
+    assert dataset.row_count == 3 and rows[1] == {"text": value, "n": "2"} and rows[2] == {"text": "b", "n": "3"}
+    (problem,) = problems(data + b"c\n", "rows.csv", piece_bytes=piece_bytes)
+    assert problem.startswith("line 5005: has 1 values")

@@ -1,16 +1,13 @@
 """`tunesmith datasets`: what to train and evaluate on."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from google.protobuf.json_format import MessageToDict
-from rich.table import Table
-from tunesmith.cli import wording
+from tunesmith.cli import dataset_views as views
 from tunesmith.cli.choices import chosen
-from tunesmith.cli.output import facts, table
+from tunesmith.cli.errors import EXIT_FAILED
+from tunesmith.cli.output import Format
 from tunesmith.cli.paging import DEFAULT_LIMIT, LimitOption, gather
 from tunesmith.cli.session import Session, command
 from tunesmith.cli.transfer import upload
@@ -19,10 +16,9 @@ from tunesmith.registry.v1 import registry_service_pb2 as registry
 
 app = typer.Typer(help="What to train and evaluate on.", no_args_is_help=True)
 
-PREFIX = "DATASET_FORMAT_"
 NONE_YET = "no datasets; `tunesmith datasets upload` adds one"
-# A preview is to look at, not to copy; -o json has the whole values.
-PREVIEW_CHARACTERS = 300
+# Counting, converting and verifying read a whole dataset before they answer.
+WHOLE_DATASET_S = 3600.0
 
 Id = Annotated[str, typer.Argument(help="The dataset's id.")]
 
@@ -38,26 +34,41 @@ def upload_dataset(
 ) -> None:
     """Upload a dataset."""
     response = registry.UploadDatasetResponse(dataset=upload(session, file, name, format_of(format)))
-    session.output.show(response, lambda: _one(response.dataset))
+    session.output.show(response, lambda: views.one(response.dataset))
 
 
 @command(app, "list")
 def list_datasets(
     session: Session,
     format: Annotated[str | None, typer.Option("--format", help="Only datasets of this format.")] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only datasets whose name contains this, in any case.")] = None,
     limit: LimitOption = DEFAULT_LIMIT,
 ) -> None:
     """List datasets, newest first."""
     call = session.client.registry.list_datasets
-    response = gather(call, limit, session.output, NONE_YET, format=format_of(format))
-    session.output.show(response, lambda: _many(response.datasets))
+    none = "no such datasets; leave out --search and --format for all of them" if search or format else NONE_YET
+    response = gather(call, limit, session.output, none, format=format_of(format), search=search)
+    session.output.show(response, lambda: views.many(response.datasets))
+
+
+@command(app, "versions")
+def list_versions(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="What the dataset is called.")],
+    limit: LimitOption = DEFAULT_LIMIT,
+) -> None:
+    """List the versions under a name, newest first."""
+    none = f"nothing is called {name}; `tunesmith datasets list --search` finds a part of a name"
+    response = gather(session.client.registry.list_datasets, limit, session.output, none, display_name=name)
+    session.output.show(response, lambda: views.many(response.datasets))
 
 
 @command(app, "get")
+@command(app, "show")
 def get_dataset(session: Session, id: Id) -> None:
     """Show a dataset."""
     response = session.client.registry.get_dataset(id=id)
-    session.output.show(response, lambda: _one(response.dataset))
+    session.output.show(response, lambda: views.one(response.dataset))
 
 
 @command(app, "preview")
@@ -68,60 +79,78 @@ def preview_dataset(
 ) -> None:
     """Show the first rows of a dataset."""
     response = session.client.registry.preview_dataset(id=id, row_count=rows)
-    session.output.show(response, lambda: _rows(response))
+    session.output.show(response, lambda: views.rows(response))
+
+
+@command(app, "stats")
+def count_dataset(
+    session: Session,
+    id: Id,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The base model whose tokenizer counts, by id or hub name. Unset: estimated.")
+    ] = None,
+) -> None:
+    """Show how long a dataset's rows are, which are equal, what is missing, and who speaks."""
+    session.output.note("counting; the second time it is remembered")
+    call = session.client.registry.get_dataset_statistics
+    response = call(id=id, base_model=model, timeout=WHOLE_DATASET_S)
+    if model and not response.statistics.tokenizer_base_model_id:
+        session.output.note(f"the tokenizer of {model} is not on the server, so tokens are estimated; download the model first")
+    session.output.show(response, lambda: views.figures(response.statistics))
+    if session.output.format is Format.TABLE:
+        session.output.table(views.histogram(response.statistics))
+
+
+@command(app, "convert")
+def convert_dataset(
+    session: Session,
+    id: Id,
+    to: Annotated[str, typer.Option("--to", help="messages, chatml-text, alpaca, sharegpt, prompt-completion or openai-jsonl.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What people call the new dataset. Unset: the old name and --to.")
+    ] = None,
+    skip_unfit: Annotated[
+        bool, typer.Option("--skip-unfit", help="Leave out rows that have no place in the new format.")
+    ] = False,
+) -> None:
+    """Make a dataset of another format out of one; the old one stays."""
+    target = chosen(registry.ConversionTarget, "CONVERSION_TARGET_", "--to", to)
+    response = session.client.registry.convert_dataset(
+        id=id, target=target, display_name=name, skip_unfit_rows=skip_unfit, timeout=WHOLE_DATASET_S
+    )
+    for skipped in response.skipped_rows:
+        session.output.note(f"left out: {skipped}")
+    if response.skipped_row_count > len(response.skipped_rows):
+        session.output.note(f"left out: {response.skipped_row_count - len(response.skipped_rows):,} more")
+    session.output.show(response, lambda: views.one(response.dataset))
+
+
+@command(app, "verify")
+def verify_dataset(session: Session, id: Id) -> None:
+    """Look whether a dataset's rows are still those that were stored; exit code 1 if they are not."""
+    response = session.client.registry.verify_dataset(id=id, timeout=WHOLE_DATASET_S)
+    session.output.show(response, lambda: views.one(response.dataset))
+    if response.dataset.integrity.status == dataset_pb2.INTEGRITY_STATUS_FAILED:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@command(app, "describe")
+def describe_dataset(
+    session: Session, id: Id, text: Annotated[str, typer.Argument(help="What to say of it; empty removes it.")]
+) -> None:
+    """Say what a dataset is."""
+    response = session.client.registry.update_dataset(id=id, description=text)
+    session.output.show(response, lambda: views.one(response.dataset))
+
+
+@command(app, "delete")
+def delete_dataset(session: Session, id: Id) -> None:
+    """Take a dataset off the list. Jobs that were created with it go on."""
+    session.client.registry.delete_dataset(id=id)
+    session.output.note(f"{id} is off the list; jobs that were created with it go on")
 
 
 def format_of(typed: str | None) -> dataset_pb2.DatasetFormat:
     """A format by its short name; unspecified for none."""
-    number = chosen(dataset_pb2.DatasetFormat, PREFIX, "--format", typed) if typed else 0
+    number = chosen(dataset_pb2.DatasetFormat, views.PREFIX, "--format", typed) if typed else 0
     return cast(dataset_pb2.DatasetFormat, number)
-
-
-def _many(datasets: Iterable[dataset_pb2.Dataset]) -> Table:
-    rows = [
-        (
-            dataset.id,
-            dataset.display_name,
-            str(dataset.version),
-            _format(dataset),
-            f"{dataset.row_count:,}",
-            wording.size(dataset.size_bytes),
-            wording.ago(dataset.create_time),
-        )
-        for dataset in datasets
-    ]
-    return table("ID", "NAME", "VERSION", "FORMAT", "ROWS", "SIZE", "CREATED", rows=rows)
-
-
-def _one(dataset: dataset_pb2.Dataset) -> Table:
-    columns = [
-        f"{column.name} ({wording.choice(dataset_pb2.ColumnType, column.type, 'COLUMN_TYPE_')})" for column in dataset.columns
-    ]
-    return facts(
-        [
-            ("id", dataset.id),
-            ("name", dataset.display_name),
-            ("version", str(dataset.version)),
-            ("file", dataset.filename),
-            ("format", _format(dataset)),
-            ("rows", f"{dataset.row_count:,}"),
-            ("columns", ", ".join(columns)),
-            ("size", wording.size(dataset.size_bytes)),
-            ("sha256", dataset.sha256),
-            ("created", wording.ago(dataset.create_time)),
-        ]
-    )
-
-
-def _rows(response: registry.PreviewDatasetResponse) -> Table:
-    shown = []
-    for index, row in enumerate(response.rows, 1):
-        for column, value in MessageToDict(row).items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            cut = f"{text[:PREVIEW_CHARACTERS]}…" if len(text) > PREVIEW_CHARACTERS else text
-            shown.append((str(index), column, cut))
-    return table("ROW", "COLUMN", "VALUE", rows=shown, whole=2)
-
-
-def _format(dataset: dataset_pb2.Dataset) -> str:
-    return wording.choice(dataset_pb2.DatasetFormat, dataset.format, PREFIX)

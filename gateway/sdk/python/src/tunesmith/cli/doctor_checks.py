@@ -57,6 +57,7 @@ def service_checks(client: Tunesmith) -> list[Check]:
         "job service": partial(client.jobs.list_jobs, page_size=1),
         "parameter service": client.parameters.list_parameters,
         "provider service": client.providers.list_providers,
+        "preflight service": client.preflight.check_configuration,
     }
     return [*(_check_service(name, call) for name, call in probes.items()), *check_pools(client)]
 

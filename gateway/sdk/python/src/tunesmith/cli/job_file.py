@@ -1,33 +1,15 @@
 """Reads a job from YAML or JSON, and says of every mistake where it is and what was probably meant."""
 
-import json
-import re
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import yaml
-from google.protobuf.json_format import ParseDict, ParseError
-from google.protobuf.message import Message
 from tunesmith.cli.errors import EXIT_USAGE, CliError
-from tunesmith.client.errors import Violation
-from tunesmith.client.field_problems import problems
+from tunesmith.cli.source_file import STANDARD_INPUT, STANDARD_INPUT_SHOWN, parse, place, read_text
 from tunesmith.job.v1.job_service_pb2 import CreateJobRequest
 
-STANDARD_INPUT = "-"
+__all__ = ["CONFIGURATION", "STANDARD_INPUT", "STANDARD_INPUT_SHOWN", "JobFile", "read_job_file"]
+
 # A file with this key is a whole request; a configuration has no such section.
 CONFIGURATION = "configuration"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without dates: a suffix of 2026-01-01 is a text."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own name for it)
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -41,80 +23,16 @@ class JobFile:
     def place(self, path: str) -> tuple[str, str]:
         """The file with its line, and the field as the file names it, for a field path of CreateJobRequest."""
         own = path if CONFIGURATION in self.lines else path.removeprefix(f"{CONFIGURATION}.").removeprefix(CONFIGURATION)
-        return _at(self.name, self.lines, own), own
+        return place(self.name, self.lines, own), own
 
 
 def read_job_file(name: str) -> JobFile:
     """The job in a file, `-` being standard input. Raises CliError with a line for every mistake."""
-    shown = "standard input" if name == STANDARD_INPUT else name
-    text = _read(name)
-    value, lines, repeated = _parse(text, shown)
-    if not isinstance(value, dict):
+    shown = STANDARD_INPUT_SHOWN if name == STANDARD_INPUT else name
+    source = parse(read_text(name), shown)
+    if not isinstance(source.value, dict):
         raise CliError(f"{shown}: holds no configuration; begin with `model:`, `datasets:` and `method:`", EXIT_USAGE)
-    whole = CONFIGURATION in value
     request = CreateJobRequest()
-    message: Message = request if whole else request.configuration
-    found = [*repeated, *problems(value, message.DESCRIPTOR)]
-    if found:
-        raise CliError("\n".join(f"{_at(shown, lines, one.field)}: {one.field}: {one.description}" for one in found), EXIT_USAGE)
-    try:
-        ParseDict(value, message)
-    except ParseError as error:
-        raise CliError(f"{shown}: {error}; `tunesmith parameters` lists what there is", EXIT_USAGE) from None
+    source.fill(request if CONFIGURATION in source.value else request.configuration)
     request.configuration.SetInParent()
-    return JobFile(shown, request, lines)
-
-
-def _read(name: str) -> str:
-    try:
-        return sys.stdin.read() if name == STANDARD_INPUT else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise CliError(f"{name}: {reason}; -f takes a YAML or JSON file, or - for standard input", EXIT_USAGE) from None
-
-
-def _parse(text: str, name: str) -> tuple[Any, dict[str, int], list[Violation]]:
-    """A text's value, the line of each field path, and keys that are there twice."""
-    lines: dict[str, int] = {}
-    try:
-        # JSON may be indented with tabs, and YAML may not.
-        loader = _Loader(text.replace("\t", " ") if text.lstrip().startswith("{") else text)
-        node = loader.get_single_node()
-        value = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise CliError(f"{name}{line}: is neither YAML nor JSON: {error.problem}", EXIT_USAGE) from None
-    except yaml.YAMLError as error:
-        raise CliError(f"{name}: is neither YAML nor JSON: {str(error).splitlines()[0]}", EXIT_USAGE) from None
-    repeated = list(_read_lines(node, "", lines)) if node is not None else []
-    return _as_json(text, value), lines, repeated
-
-
-def _as_json(text: str, value: Any) -> Any:
-    """The value as JSON has it, if the text is JSON: its escapes are not all YAML's."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return value
-
-
-def _read_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[Violation]:
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[f"{path}[{index}]"] = item.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            inner = f"{path}.{key.value}" if path else str(key.value)
-            if key.value in seen:
-                yield Violation(inner, f"is there again in line {key.start_mark.line + 1}; remove one")
-            seen.add(key.value)
-            lines.setdefault(inner, key.start_mark.line + 1)
-            yield from _read_lines(value, inner, lines)
-
-
-def _at(name: str, lines: dict[str, int], path: str) -> str:
-    """The file and the line of a field, or of the section that it is missing from."""
-    while path and path not in lines:
-        path = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]*)$", "", path)
-    return f"{name}:{lines[path]}" if path else name
+    return JobFile(shown, request, source.lines)

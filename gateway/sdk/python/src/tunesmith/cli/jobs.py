@@ -1,12 +1,13 @@
 """`tunesmith jobs`: create, look at, watch, pause, resume and cancel."""
 
+import sys
 from typing import Annotated, cast
 
 import typer
-from tunesmith.cli import job_results, job_views
+from tunesmith.cli import job_results, job_views, preflight_views
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, EXIT_USAGE, CliError, explain
-from tunesmith.cli.job_file import JobFile, read_job_file
+from tunesmith.cli.job_file import STANDARD_INPUT_SHOWN, JobFile, read_job_file
 from tunesmith.cli.job_progress import JobProgress
 from tunesmith.cli.job_watch import LAST_POINTS, watch_job
 from tunesmith.cli.output import Format
@@ -16,6 +17,7 @@ from tunesmith.client.calls import new_request_id
 from tunesmith.client.errors import TunesmithError, Violation
 from tunesmith.job.v1 import job_pb2, job_state_pb2
 from tunesmith.job.v1 import job_service_pb2 as messages
+from tunesmith.preflight.v1 import finding_pb2
 
 app = typer.Typer(help="Work that outlives the person who asked for it.", no_args_is_help=True)
 
@@ -118,7 +120,25 @@ def _create(session: Session, job_file: JobFile) -> messages.CreateJobResponse:
     try:
         return session.client.jobs.create_job(**fields)
     except TunesmithError as error:
-        raise _refusal(job_file, error) from None
+        if error.reason != WARNINGS_NOT_ACCEPTED or not _accepts(session, job_file):
+            raise _refusal(job_file, error) from None
+    job_file.request.accept_warnings = True
+    return _create(session, job_file)
+
+
+def _accepts(session: Session, job_file: JobFile) -> bool:
+    """Show the warnings and ask, if there is somebody who can answer."""
+    if session.output.format is not Format.TABLE or job_file.name == STANDARD_INPUT_SHOWN or not _somebody_is_there():
+        return False
+    request = job_file.request
+    checked = session.client.preflight.check_configuration(provider=request.provider, configuration=request.configuration)
+    warnings = [one for one in checked.report.findings if one.severity == finding_pb2.SEVERITY_WARNING]
+    session.output.table(preflight_views.findings(warnings, job_file))
+    return typer.confirm("Create the job all the same?", err=True)
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _refusal(job_file: JobFile, error: TunesmithError) -> CliError:

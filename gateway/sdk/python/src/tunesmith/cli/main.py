@@ -4,9 +4,10 @@ import importlib.metadata
 from typing import Annotated
 
 import typer
-from tunesmith.cli import datasets, jobs, models, pools, providers
+from tunesmith.cli import adapters, datasets, jobs, models, pools, providers, recipes
 from tunesmith.cli.doctor import doctor
 from tunesmith.cli.parameters import list_parameters
+from tunesmith.cli.preflight import preflight
 from tunesmith.cli.session import ServerOption, command
 
 app = typer.Typer(
@@ -15,8 +16,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for noun in (models, datasets, jobs, pools, providers):
+for noun in (models, datasets, recipes, adapters, jobs, pools, providers):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
+command(app, "preflight")(preflight)
 command(app, "parameters")(list_parameters)
 command(app, "doctor")(doctor)
 

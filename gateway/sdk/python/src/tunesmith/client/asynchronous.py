@@ -9,20 +9,23 @@ from typing import Self
 
 from tunesmith.client import download, upload, watch
 from tunesmith.client._generated import (
+    AsyncAdapterService,
     AsyncJobService,
     AsyncParameterService,
     AsyncPoolService,
+    AsyncPreflightService,
     AsyncProviderService,
+    AsyncRecipeService,
     AsyncRegistryService,
 )
 from tunesmith.client.connection import address_of, open_async_channel
 from tunesmith.client.download import Download, nothing_of, wanted
 from tunesmith.client.paging import gather_async
-from tunesmith.client.upload import Source, Upload
+from tunesmith.client.upload import Source
 from tunesmith.client.watching import OnBreak
 from tunesmith.job.v1 import artifact_pb2, job_pb2
 from tunesmith.job.v1.job_service_pb2 import WatchJobResponse, WatchJobsResponse
-from tunesmith.registry.v1 import dataset_pb2
+from tunesmith.registry.v1 import adapter_pb2, dataset_pb2
 
 
 class AsyncTunesmith:
@@ -34,6 +37,9 @@ class AsyncTunesmith:
         name = str(self.address)
         self.jobs = AsyncJobService(self._channel, name)
         self.registry = AsyncRegistryService(self._channel, name)
+        self.recipes = AsyncRecipeService(self._channel, name)
+        self.adapters = AsyncAdapterService(self._channel, name)
+        self.preflight = AsyncPreflightService(self._channel, name)
         self.pools = AsyncPoolService(self._channel, name)
         self.parameters = AsyncParameterService(self._channel, name)
         self.providers = AsyncProviderService(self._channel, name)
@@ -82,8 +88,35 @@ class AsyncTunesmith:
         progress: upload.OnProgress | None = None,
     ) -> dataset_pb2.Dataset:
         """As `Tunesmith.upload_dataset`; the file is read in a thread."""
-        sending = Upload(source, filename, display_name, format, request_id, progress)
+        sending = upload.dataset_upload(source, filename, display_name, format, request_id, progress)
         return await upload.upload_dataset_async(self.registry, sending)
+
+    async def upload_adapter(
+        self,
+        source: Source,
+        *,
+        base_model: str,
+        display_name: str | None = None,
+        description: str | None = None,
+        request_id: str | None = None,
+        progress: upload.OnProgress | None = None,
+    ) -> adapter_pb2.Adapter:
+        """As `Tunesmith.upload_adapter`; the files are read in a thread."""
+        sending = upload.adapter_upload(source, base_model, display_name, description, request_id, progress)
+        return await upload.upload_adapter_async(self.adapters, sending)
+
+    async def download_adapter(
+        self,
+        adapter_id: str,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: download.OnProgress | None = None,
+    ) -> list[Path]:
+        """As `Tunesmith.download_adapter`."""
+        adapter = (await self.adapters.get_adapter(id=adapter_id)).adapter
+        wanted_files = Download(adapter.files, Path(folder), overwrite, progress)
+        return await download.download_adapter_async(self.adapters, adapter.id, wanted_files)
 
     async def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
         """As `Tunesmith.list_artifacts`."""

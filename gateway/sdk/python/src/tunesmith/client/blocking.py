@@ -8,15 +8,24 @@ from types import TracebackType
 from typing import Self
 
 from tunesmith.client import download, upload, watch
-from tunesmith.client._generated import JobService, ParameterService, PoolService, ProviderService, RegistryService
+from tunesmith.client._generated import (
+    AdapterService,
+    JobService,
+    ParameterService,
+    PoolService,
+    PreflightService,
+    ProviderService,
+    RecipeService,
+    RegistryService,
+)
 from tunesmith.client.connection import address_of, open_channel
 from tunesmith.client.download import Download, nothing_of, wanted
 from tunesmith.client.paging import gather
-from tunesmith.client.upload import Source, Upload
+from tunesmith.client.upload import Source
 from tunesmith.client.watching import OnBreak
 from tunesmith.job.v1 import artifact_pb2, job_pb2
 from tunesmith.job.v1.job_service_pb2 import WatchJobResponse, WatchJobsResponse
-from tunesmith.registry.v1 import dataset_pb2
+from tunesmith.registry.v1 import adapter_pb2, dataset_pb2
 
 
 class Tunesmith:
@@ -32,6 +41,9 @@ class Tunesmith:
         name = str(self.address)
         self.jobs = JobService(self._channel, name)
         self.registry = RegistryService(self._channel, name)
+        self.recipes = RecipeService(self._channel, name)
+        self.adapters = AdapterService(self._channel, name)
+        self.preflight = PreflightService(self._channel, name)
         self.pools = PoolService(self._channel, name)
         self.parameters = ParameterService(self._channel, name)
         self.providers = ProviderService(self._channel, name)
@@ -92,8 +104,42 @@ class Tunesmith:
 
         `progress` is told the bytes sent so far. The server checks every row before this returns.
         """
-        sending = Upload(source, filename, display_name, format, request_id, progress)
+        sending = upload.dataset_upload(source, filename, display_name, format, request_id, progress)
         return upload.upload_dataset(self.registry, sending)
+
+    def upload_adapter(
+        self,
+        source: Source,
+        *,
+        base_model: str,
+        display_name: str | None = None,
+        description: str | None = None,
+        request_id: str | None = None,
+        progress: upload.OnProgress | None = None,
+    ) -> adapter_pb2.Adapter:
+        """Upload an adapter of a base model: a folder that PEFT's save_pretrained wrote, or a tar archive of one.
+
+        Of a folder only the configuration, the safetensors file and the card are sent. `progress` is told the bytes sent so far.
+        The server checks that the adapter fits before this returns.
+        """
+        sending = upload.adapter_upload(source, base_model, display_name, description, request_id, progress)
+        return upload.upload_adapter(self.adapters, sending)
+
+    def download_adapter(
+        self,
+        adapter_id: str,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        progress: download.OnProgress | None = None,
+    ) -> list[Path]:
+        """Write an adapter's files into a folder, as PEFT loads it; answers the files.
+
+        A file is written only if its SHA-256 is the one that was announced. What is there already is not fetched again;
+        `overwrite` replaces other files. `progress` is told the bytes that are there so far.
+        """
+        adapter = self.adapters.get_adapter(id=adapter_id).adapter
+        return download.download_adapter(self.adapters, adapter.id, Download(adapter.files, Path(folder), overwrite, progress))
 
     def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
         """The files of one kind that a job made; without a kind its result, an adapter or a model."""

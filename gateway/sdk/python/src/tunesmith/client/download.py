@@ -1,21 +1,24 @@
-"""Writes a job's artifacts below a folder, each only if its bytes are those that were announced."""
+"""Writes a job's artifacts, or an adapter's files, below a folder, each only if its bytes are those that were announced."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self, cast
+from typing import Generic, Self, TypeVar, cast
 
-from tunesmith.client._generated import AsyncJobService, JobService
+from tunesmith.client._generated import AdapterService, AsyncAdapterService, AsyncJobService, JobService
 from tunesmith.client.errors import NotFound, TunesmithError
 from tunesmith.client.requests import parsed
 from tunesmith.job.v1 import artifact_pb2
+from tunesmith.registry.v1 import adapter_pb2
 
 DOWNLOAD_TIMEOUT_S = 24 * 3600.0
 PARTIAL_SUFFIX = ".part"
 _RESULTS = (artifact_pb2.ARTIFACT_KIND_ADAPTER, artifact_pb2.ARTIFACT_KIND_MODEL)
 
 Kind = artifact_pb2.ArtifactKind | int | str
+# What is announced with its path, size and hash.
+File = TypeVar("File", artifact_pb2.Artifact, adapter_pb2.AdapterFile)
 # Told the bytes that are there so far.
 OnProgress = Callable[[int], None]
 
@@ -28,11 +31,11 @@ class FileInTheWay(DownloadError):
     """Another file is where an artifact should go."""
 
 
-class Target:
+class Target(Generic[File]):
     """One artifact and the file it becomes. A file is there whole or not at all."""
 
-    def __init__(self, artifact: artifact_pb2.Artifact, folder: Path) -> None:
-        self.artifact = artifact
+    def __init__(self, artifact: File, folder: Path) -> None:
+        self.artifact: File = artifact
         self.path = path_of(artifact, folder)
         self._partial = self.path.with_name(self.path.name + PARTIAL_SUFFIX)
 
@@ -79,19 +82,17 @@ class Target:
         self._partial.replace(self.path)
 
 
-class Download:
+class Download(Generic[File]):
     """Which files to fetch, and how much is there."""
 
-    def __init__(
-        self, artifacts: Sequence[artifact_pb2.Artifact], folder: Path, overwrite: bool, progress: OnProgress | None
-    ) -> None:
+    def __init__(self, artifacts: Sequence[File], folder: Path, overwrite: bool, progress: OnProgress | None) -> None:
         # Nothing is written before every path was found to stay below the folder.
-        self._targets = [Target(artifact, folder) for artifact in artifacts]
+        self._targets: list[Target[File]] = [Target(artifact, folder) for artifact in artifacts]
         self._overwrite = overwrite
         self._progress = progress
         self._done = 0
 
-    def missing(self) -> Iterable[Target]:
+    def missing(self) -> Iterable[Target[File]]:
         """What is not there yet."""
         for target in self._targets:
             if target.is_there(self._overwrite):
@@ -111,7 +112,7 @@ class Download:
         return [target.path for target in self._targets]
 
 
-def download(jobs: JobService, download: Download) -> list[Path]:
+def download(jobs: JobService, download: Download[artifact_pb2.Artifact]) -> list[Path]:
     """Fetch what is missing; answers every file."""
     for target in download.missing():
         one = target.artifact
@@ -121,7 +122,7 @@ def download(jobs: JobService, download: Download) -> list[Path]:
     return download.paths
 
 
-async def download_async(jobs: AsyncJobService, download: Download) -> list[Path]:
+async def download_async(jobs: AsyncJobService, download: Download[artifact_pb2.Artifact]) -> list[Path]:
     """`download` for an event loop."""
     for target in download.missing():
         one = target.artifact
@@ -129,6 +130,29 @@ async def download_async(jobs: AsyncJobService, download: Download) -> list[Path
             async with jobs.download_artifact(job_id=one.job_id, artifact_id=one.id, timeout=DOWNLOAD_TIMEOUT_S) as stream:
                 async for response in stream:
                     download.advance(target.write(response.data.data))
+    return download.paths
+
+
+def download_adapter(adapters: AdapterService, adapter_id: str, download: Download[adapter_pb2.AdapterFile]) -> list[Path]:
+    """Fetch what is missing of an adapter; answers every file."""
+    for target in download.missing():
+        path = target.artifact.path
+        with target, adapters.read_adapter_file(id=adapter_id, path=path, timeout=DOWNLOAD_TIMEOUT_S) as stream:
+            for response in stream:
+                download.advance(target.write(response.chunk))
+    return download.paths
+
+
+async def download_adapter_async(
+    adapters: AsyncAdapterService, adapter_id: str, download: Download[adapter_pb2.AdapterFile]
+) -> list[Path]:
+    """`download_adapter` for an event loop."""
+    for target in download.missing():
+        path = target.artifact.path
+        with target:
+            async with adapters.read_adapter_file(id=adapter_id, path=path, timeout=DOWNLOAD_TIMEOUT_S) as stream:
+                async for response in stream:
+                    download.advance(target.write(response.chunk))
     return download.paths
 
 
@@ -150,14 +174,12 @@ def nothing_of(job_id: str, kind: Kind | None) -> NotFound:
     return NotFound(f"job {job_id} has no {short} yet; `tunesmith jobs artifacts {job_id}` lists what it has")
 
 
-def path_of(artifact: artifact_pb2.Artifact, folder: Path) -> Path:
+def path_of(artifact: File, folder: Path) -> Path:
     """Where an artifact goes. Raises DownloadError if that would leave the folder: a server is not trusted with that."""
     path = PurePosixPath(artifact.path)
     odd = any(part in ("", ".", "..") or "\\" in part or ":" in part or "\0" in part for part in path.parts)
     if not path.parts or path.is_absolute() or odd:
-        raise DownloadError(
-            f"artifact {artifact.id}: its path {artifact.path!r} leads out of {folder}; nothing was written, report it"
-        )
+        raise DownloadError(f"{artifact.path!r}, the path of an artifact, leads out of {folder}; nothing was written, report it")
     target = folder.joinpath(*path.parts)
     if not target.resolve().is_relative_to(folder.resolve()):
         raise DownloadError(f"{target} leads out of {folder} through a link; nothing was written, choose another folder")

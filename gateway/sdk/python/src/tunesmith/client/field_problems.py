@@ -53,13 +53,24 @@ def _section_problems(value: Mapping[Any, Any], descriptor: Any, path: str, ever
 
 
 def _field_problems(value: Any, field: Any, path: str, everything: Everything) -> Iterator[Violation]:
-    if not field.is_repeated:
+    if _is_map(field):
+        yield from _map_problems(value, field, path)
+    elif not field.is_repeated:
         yield from _item_problems(value, field, path, everything)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _item_problems(item, field, f"{path}[{index}]", everything)
     else:
         yield Violation(path, f"takes a list; put {_shown(value)} into brackets")
+
+
+def _map_problems(value: Any, field: Any, path: str) -> Iterator[Violation]:
+    inner = field.message_type.fields_by_name["value"]
+    if not isinstance(value, Mapping):
+        yield Violation(path, f"takes values by name; got {_shown(value)}")
+        return
+    for name, one in value.items():
+        yield from _leaf_problems(one, inner, f"{path}.{name}")
 
 
 def _item_problems(value: Any, field: Any, path: str, everything: Everything) -> Iterator[Violation]:
@@ -102,6 +113,10 @@ def _enum_advice(value: str, enum: Any) -> str:
     wanted = value.upper().replace("-", "_").removeprefix(prefix)
     near = [name for name in short if name.endswith(f"_{wanted}")] or difflib.get_close_matches(wanted, short, 1)
     return f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(prefix + name for name in short)}"
+
+
+def _is_map(field: Any) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _is_ours(field: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 from tunesmith.client.errors import Violation, invalid
 from tunesmith.client.field_problems import problems
@@ -16,21 +16,33 @@ def request_of(kind: type[Request], **fields: Any) -> Request:
 
     Raises InvalidArgument.
     """
-    given = {name: _plain(value) for name, value in fields.items() if value is not None}
+    given = {name: _plain(kind, name, value) for name, value in fields.items() if value is not None}
     request = parsed(kind, {name: value for name, value in given.items() if not isinstance(value, Message)})
     for name, value in given.items():
         if isinstance(value, Message):
-            wanted = kind.DESCRIPTOR.fields_by_name[name].message_type
-            if wanted is None or wanted.full_name != value.DESCRIPTOR.full_name:
-                text = f"takes a {wanted.name if wanted else 'plain value'}; got a {value.DESCRIPTOR.name}"
-                raise invalid([Violation(name, text)])
+            _refuse_other(kind, name, value, name)
             getattr(request, name).CopyFrom(value)
     return request
 
 
-def _plain(value: Any) -> Any:
-    """A sequence as a list: a tuple, or what another message holds."""
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else value
+def _plain(kind: type[Request], name: str, value: Any) -> Any:
+    """A sequence as a list, its messages as JSON has them: a tuple, or what another message holds."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        return value
+    items = list(value)
+    for index, item in enumerate(items):
+        if isinstance(item, Message):
+            _refuse_other(kind, name, item, f"{name}[{index}]")
+            items[index] = MessageToDict(item, preserving_proto_field_name=True)
+    return items
+
+
+def _refuse_other(kind: type[Request], name: str, value: Message, path: str) -> None:
+    """Raise InvalidArgument for a message of another type than the field takes."""
+    wanted = kind.DESCRIPTOR.fields_by_name[name].message_type
+    if wanted is None or wanted.full_name != value.DESCRIPTOR.full_name:
+        text = f"takes a {wanted.name if wanted else 'plain value'}; got a {value.DESCRIPTOR.name}"
+        raise invalid([Violation(path, text)])
 
 
 def parsed(kind: type[Request], value: Mapping[str, Any]) -> Request:

@@ -1,0 +1,1 @@
+"""Predicted and measured seconds of an optimiser step, configuration by configuration."""

@@ -1,0 +1,53 @@
+"""What a dataset's format implies: how its rows are read, which columns it needs, what a model has to be able to read."""
+
+from tunesmith.config.v1 import datasets_pb2
+from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
+
+CHAT = datasets_pb2.DATASET_STRATEGY_CHAT
+STANDARD = datasets_pb2.DATASET_STRATEGY_STANDARD
+# Rendered with a model's chat template.
+OF_TURNS = frozenset({dataset_pb2.DATASET_FORMAT_MESSAGES, dataset_pb2.DATASET_FORMAT_SHAREGPT})
+# Columns without which rows of a format can't be trained on. The registry holds uploads to them as well.
+REQUIRED_COLUMNS: dict[dataset_pb2.DatasetFormat, tuple[str, ...]] = {
+    dataset_pb2.DATASET_FORMAT_MESSAGES: ("messages",),
+    dataset_pb2.DATASET_FORMAT_TEXT: ("text",),
+    dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION: ("prompt", "completion"),
+    dataset_pb2.DATASET_FORMAT_ALPACA: ("instruction", "output"),
+    dataset_pb2.DATASET_FORMAT_SHAREGPT: ("conversations",),
+    dataset_pb2.DATASET_FORMAT_PREFERENCE: ("chosen", "rejected"),
+    dataset_pb2.DATASET_FORMAT_IMAGE_LABEL: ("image", "label"),
+    dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION: ("image", "caption"),
+    dataset_pb2.DATASET_FORMAT_INTERACTIONS: ("user_id", "item_id"),
+}
+_IMAGES = (dataset_pb2.DATASET_FORMAT_IMAGE_LABEL, dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION)
+_TEXT, _VISION = base_model_pb2.MODALITY_TEXT, base_model_pb2.MODALITY_VISION
+_AUDIO, _VIDEO = base_model_pb2.MODALITY_AUDIO, base_model_pb2.MODALITY_VIDEO
+_BOTH, _SEVERAL = base_model_pb2.MODALITY_VISION_TEXT, base_model_pb2.MODALITY_MULTIMODAL
+# What a model of a modality learns from. A model of several modalities learns from each of them.
+READS: dict[base_model_pb2.Modality, frozenset[base_model_pb2.Modality]] = {
+    _TEXT: frozenset({_TEXT, _SEVERAL}),
+    _VISION: frozenset({_VISION, _SEVERAL}),
+    _AUDIO: frozenset({_AUDIO, _SEVERAL}),
+    _VIDEO: frozenset({_VIDEO, _SEVERAL}),
+    _BOTH: frozenset({_TEXT, _VISION, _BOTH, _SEVERAL}),
+    _SEVERAL: frozenset({_TEXT, _VISION, _AUDIO, _VIDEO, _BOTH, _SEVERAL}),
+}
+
+
+def modality_of(dataset_format: dataset_pb2.DatasetFormat) -> base_model_pb2.Modality | None:
+    """What a model has to read to learn from rows of a format; None for rows that no such model reads, or of no known format."""
+    if dataset_format in _IMAGES:
+        return _VISION
+    if dataset_format in (dataset_pb2.DATASET_FORMAT_INTERACTIONS, dataset_pb2.DATASET_FORMAT_UNSPECIFIED):
+        return None
+    return _TEXT
+
+
+def format_name(dataset_format: dataset_pb2.DatasetFormat) -> str:
+    """`MESSAGES`."""
+    return dataset_pb2.DatasetFormat.Name(dataset_format).removeprefix("DATASET_FORMAT_")
+
+
+def modality_name(modality: base_model_pb2.Modality) -> str:
+    """`vision text`."""
+    return base_model_pb2.Modality.Name(modality).removeprefix("MODALITY_").lower().replace("_", " ")

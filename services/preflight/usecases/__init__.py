@@ -1,0 +1,1 @@
+"""What the preflight service can be asked."""

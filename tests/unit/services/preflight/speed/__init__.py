@@ -1,0 +1,1 @@
+"""Devices, time, cost, queue, residuals."""
