@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { compress } from "./compress.js";
+import { leanRules } from "./lean_rules.js";
 
 // The gateway serves what is built here, file by file; supervisor/console.py reads the folder.
 const BUILT = new URL("../.build/console", import.meta.url).pathname;
@@ -10,7 +11,7 @@ const GATEWAY = process.env.TUNESMITH_PROXY ?? "http://127.0.0.1:8080";
 const proxy = { target: GATEWAY, changeOrigin: true, headers: { origin: GATEWAY } };
 
 export default defineConfig({
-  plugins: [react(), compress(BUILT)],
+  plugins: [leanRules(), react(), compress(BUILT)],
   build: {
     outDir: BUILT,
     emptyOutDir: true,

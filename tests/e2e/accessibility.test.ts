@@ -37,12 +37,30 @@ describe.skipIf(whySkipped())("axe finds nothing serious", () => {
       for (const section of ["Schedule", "Optimizer", "Optimizations", "Hardware", "Integrations", "Output"]) {
         await form.open(section);
       }
-      await form.create.click();
+      await form.pressInVain();
       await page.waitForTimeout(400);
       found.push(...(await seriousOn(page)));
       // What opens above a page.
-      await page.goto(`${gateway}/models?add`);
+      const above = ["/models?add", "/models?id=tunesmith%2Fpico", "/adapters?upload"];
+      for (const path of above) {
+        await page.goto(gateway + path);
+        await page.getByRole("dialog").waitFor();
+        await page.waitForTimeout(400);
+        found.push(...(await seriousOn(page)));
+      }
+      await page.goto(`${gateway}/recipes`);
+      await page.getByRole("button", { name: "Add a recipe" }).first().click();
       await page.getByRole("dialog").waitFor();
+      found.push(...(await seriousOn(page)));
+      // A report with its picture, recipes, and every provider.
+      await page.goto(`${gateway}/jobs/new?dataset=${ids.dataset}&base_model=tunesmith%2Fpico`);
+      await form.menu("Method").selectOption({ label: "LoRA" });
+      await page.getByRole("region", { name: "What it needs" }).waitFor();
+      for (const name of ["By phase", "Every provider, side by side"]) {
+        await page.getByText(name, { exact: true }).click();
+      }
+      await page.getByRole("button", { name: "Use smart defaults" }).click();
+      await page.getByRole("button", { name: /^Use these/ }).waitFor();
       found.push(...(await seriousOn(page)));
       expect(found).toEqual([]);
     });

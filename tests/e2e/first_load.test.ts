@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Browser, openBrowser } from "./chromium.ts";
-import { makeJob } from "./made.ts";
+import { makeJob, PICO } from "./made.ts";
 import { addressOf, PAGES } from "./pages.ts";
 import { whySkipped } from "./places.ts";
 import { scriptsOf } from "./scripts.ts";
@@ -17,7 +17,10 @@ describe.skipIf(whySkipped())("with an empty cache", () => {
   });
   afterAll(() => Promise.all(browsers.map((browser) => browser.close())));
 
-  test.each(PAGES)("%s loads no more JavaScript than promised", async (path, heading) => {
+  // The form as most people open it: with a report, recipes and what is known of the model.
+  const filled: [path: string, heading: RegExp] = [`/jobs/new?dataset={dataset}&base_model=${encodeURIComponent(PICO)}`, /^New job$/];
+
+  test.each([...PAGES, filled])("%s loads no more JavaScript than promised", async (path, heading) => {
     const browser = await openBrowser();
     browsers.push(browser);
     const page = await browser.context.newPage();

@@ -32,4 +32,20 @@ export class JobForm {
   get create(): Locator {
     return this.scope.getByRole("button", { name: "Create job" });
   }
+
+  /** Press it while it is disabled: it then leads to what is to be put right. */
+  async pressInVain(): Promise<void> {
+    await this.create.click({ force: true });
+  }
+
+  /** How the form stands, with its estimates below. */
+  get preflight(): Locator {
+    return this.scope.getByRole("region", { name: "Preflight" });
+  }
+
+  /** The report is about what stands in the form, and nothing speaks against it. */
+  async ready(): Promise<void> {
+    await this.preflight.getByRole("heading", { name: "Ready" }).waitFor();
+    await this.preflight.getByText(/^(Checking|Tracing)…$/).waitFor({ state: "detached" });
+  }
 }

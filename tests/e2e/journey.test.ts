@@ -53,7 +53,7 @@ describe.skipIf(whySkipped())("from a dataset to an adapter", () => {
     await form.box("Rank").fill("300");
     const said = "must be greater than or equal to 1 and less than or equal to 256";
     await page.getByText(said).first().waitFor();
-    await form.create.click();
+    await form.pressInVain();
     expect(sent.filter((url) => url.endsWith("/CreateJob"))).toEqual([]);
     page.off("request", watching);
     expect(await serverSays(page, 300)).toContain(said);

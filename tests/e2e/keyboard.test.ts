@@ -38,9 +38,15 @@ describe.skipIf(whySkipped())("by keyboard alone", () => {
     await page.keyboard.press("g");
     await page.keyboard.press("m");
     await page.getByRole("heading", { level: 1, name: "Models" }).waitFor();
-    await page.keyboard.press("g");
-    await page.keyboard.press("d");
-    await page.getByRole("heading", { level: 1, name: "Datasets" }).waitFor();
+    for (const [key, name] of [
+      ["r", /^Recipes/],
+      ["a", /^Adapters/],
+      ["d", /^Datasets/],
+    ] as const) {
+      await page.keyboard.press("g");
+      await page.keyboard.press(key);
+      await page.getByRole("heading", { level: 1, name }).waitFor();
+    }
   });
 
   test("a dataset is uploaded", async () => {
@@ -69,10 +75,18 @@ describe.skipIf(whySkipped())("by keyboard alone", () => {
     const before = await page.getByRole("textbox", { name: "Rank", exact: true }).inputValue();
     await page.keyboard.press("ArrowRight");
     expect(await page.getByRole("textbox", { name: "Rank", exact: true }).inputValue()).not.toBe(before);
+    await tabTo(page, /^input: Trainable modules/);
+    await page.keyboard.type("c_attn");
     await tabTo(page, /^summary: Schedule/);
     await page.keyboard.press("Enter");
     await tabTo(page, /^input: Max steps/);
     await page.keyboard.type("200");
+    // What is wrong is put right by its button, and the focus is not lost with it.
+    await page.getByRole("button", { name: /^Set targets/ }).waitFor();
+    await tabTo(page, /^button: Set targets/);
+    await page.keyboard.press("Enter");
+    await page.getByText(/has no c_attn/).first().waitFor({ state: "detached" });
+    expect(await focused(page)).toMatch(/^h2: /);
     await tabTo(page, /^button: Create job/);
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/jobs\/[0-9a-f-]{36}$/);

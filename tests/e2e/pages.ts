@@ -6,6 +6,8 @@ export const PAGES: [path: string, heading: RegExp][] = [
   ["/models", /^Models\b/],
   ["/datasets", /^Datasets\b/],
   ["/datasets/{dataset}", /alpaca/],
+  ["/recipes", /^Recipes\b/],
+  ["/adapters", /^Adapters\b/],
   ["/parameters", /^Parameters$/],
   ["/nothing/here", /^There is no page here$/],
 ];

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { alpaca } from "./alpaca.ts";
 import { type Browser, openBrowser } from "./chromium.ts";
 import { envoyOf } from "./gateway_process.ts";
+import { PICO } from "./made.ts";
 import { whySkipped } from "./places.ts";
 
 const gateway = inject("gateway");
@@ -23,13 +24,12 @@ describe.skipIf(whySkipped())("a job's page whose gateway is killed", () => {
   test("goes on by itself, and shows every event and every point once", async () => {
     const tunesmith = createTunesmith({ baseUrl: gateway });
     const dataset = await tunesmith.uploadDataset(new Blob([readFileSync(alpaca().file)]), { filename: "alpaca.json" });
-    const { baseModels } = await tunesmith.registry.listBaseModels({});
     const { job } = await tunesmith.jobs.createJob({
       provider: "local",
       spec: {
         case: "configuration",
         value: {
-          model: { baseModel: baseModels[0]!.id },
+          model: { baseModel: PICO },
           datasets: { trainingFileId: dataset.id },
           method: { type: TrainingMethod.LORA, loraConfig: { rank: 2 } },
           schedule: { maxSteps: STEPS, batchSize: 1, sequenceLength: 512 },

@@ -25,7 +25,7 @@ export class Stack {
     this.process = spawn(`${ROOT}.venv/bin/python`, ["-m", "supervisor"], {
       cwd: checkout,
       stdio: ["ignore", said, said],
-      env: { ...environment, TUNESMITH_HOME: home, TUNESMITH_PORT: `${port}`, TUNESMITH_WORKER_PORT: `${workerPort}`, ...settings },
+      env: { ...environment, TUNESMITH_HOME: home, TUNESMITH_PORT: `${port}`, TUNESMITH_WORKER_PORT: `${workerPort}`, TUNESMITH_CATALOG: "0", ...settings },
     });
     closeSync(said);
   }

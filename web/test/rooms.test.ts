@@ -19,8 +19,10 @@ const ROOMS: Record<string, string[]> = {
   jobs: ["charts", "configure", "form", "monitor", "ui"],
   models: ["ui"],
   datasets: ["ui"],
+  recipes: ["form", "ui"],
+  adapters: ["ui"],
   parameters: ["form", "ui"],
-  console: ["datasets", "jobs", "models", "parameters", "ui"],
+  console: ["adapters", "datasets", "jobs", "models", "parameters", "recipes", "ui"],
 };
 
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));

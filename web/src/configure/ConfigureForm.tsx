@@ -1,7 +1,7 @@
-import type { JsonValue } from "@bufbuild/protobuf";
-import { type FieldLowering, type JobConfiguration, JobConfigurationSchema, LoweringAction } from "@tunesmith/sdk";
-import { useEffect, useId, useMemo, useRef, useState } from "react";
-import { describe } from "../form/describe.js";
+import { create as message, type JsonValue } from "@bufbuild/protobuf";
+import { applyFixes, FindingSchema, type Fix, type JobConfiguration, JobConfigurationSchema } from "@tunesmith/sdk";
+import { lazy, Suspense, useEffect, useId, useMemo, useRef, useState } from "react";
+import { describe, fieldsOf, groupsOf } from "../form/describe.js";
 import { placeOf } from "../form/judge.js";
 import { readData, toData } from "../form/json.js";
 import { limit } from "../form/limits.js";
@@ -18,11 +18,17 @@ import type { ConfigureProps } from "./Configure.js";
 import { JobHead } from "./JobHead.js";
 import { JsonView } from "./JsonView.js";
 import { Lowering } from "./Lowering.js";
-import { startWith } from "./start.js";
+import { useReport } from "./preflight/useReport.js";
+import { picked, startWith } from "./start.js";
+import { useCreating } from "./useCreating.js";
 import { useCreation } from "./useCreation.js";
 import { useFindings } from "./useFindings.js";
 import { useProviders } from "./useProviders.js";
-import { type Translation, useTranslation } from "./useTranslation.js";
+import { WarningsDialog } from "./WarningsDialog.js";
+
+// What an empty form does not show is not loaded with it.
+const Needs = lazy(() => import("./preflight/Needs.js"));
+const Recipes = lazy(() => import("./recipes/Recipes.js"));
 
 const PARTS = describe(JobConfigurationSchema);
 
@@ -46,17 +52,18 @@ export default function ConfigureForm({ submit = true, onChange, onCreated, ...g
   const providerName = shortName(provider?.displayName) || providerId || "the provider";
   const parts = useMemo(() => limit(PARTS, provider), [provider]);
   const creation = useCreation({ provider: providerId, displayName, configuration, strict });
-  const [keepsRules, setKeepsRules] = useState(false);
-  const translation = useTranslation(providerId, configuration, keepsRules);
-  const lowering = useMemo(() => loweringNow(translation, providerId, configuration), [translation, providerId, configuration]);
-  const findings = useFindings({ parts, state, providerName, strict, lowering, server: creation.findings });
-  useEffect(() => setKeepsRules(findings.keepsRules), [findings.keepsRules]);
+  const [recipe, setRecipe] = useState("");
+  const preflight = useReport(providerId, configuration, recipe);
+  const findings = useFindings({ parts, state, providerName, strict, preflight, server: creation.findings });
+  const { report } = preflight;
+  const baseModel = picked(configuration, "base model");
 
   const data = useMemo(() => toData(JobConfigurationSchema, configuration), [configuration]);
+  const change = { configuration: data, provider: providerId, displayName, valid: findings.valid, findings: findings.all };
   useEffect(() => {
-    onChange?.({ configuration: data, provider: providerId, displayName, valid: findings.valid, findings: findings.all });
-    // Told when something is different, not when the page renders with another function.
-  }, [data, providerId, displayName, findings]);
+    onChange?.(change);
+    // Told when something is different, not when the page renders with another function or the server says the same again.
+  }, [JSON.stringify(change)]);
   useFollowing(given.initial, data, (next) => {
     const read = readData(JobConfigurationSchema, next);
     setFaults(read.faults ?? []);
@@ -65,21 +72,37 @@ export default function ConfigureForm({ submit = true, onChange, onCreated, ...g
     }
   });
 
-  const create = async (acceptWarnings: boolean) => {
-    setAttempted(true);
-    if (!findings.valid || !providerId) {
-      const first = findings.all.find(({ severity }) => severity === "error");
-      const place = first && [...findings.placed].find(([, found]) => found.includes(first))?.[0];
-      if (place) {
-        form.current?.focus(place);
-      }
-      return;
-    }
-    const job = await creation.create(acceptWarnings);
-    if (job) {
-      onCreated?.(job);
+  const goToFirstError = () => {
+    const [place] = [...findings.placed].find(([path, found]) => path && found.some(({ severity }) => severity === "error")) ?? [];
+    if (place) {
+      form.current?.focus(place);
     }
   };
+  // The report that refuses is drawn after it was told.
+  const [refused, setRefused] = useState(false);
+  useEffect(() => {
+    if (refused) {
+      setRefused(false);
+      goToFirstError();
+    }
+  }, [refused, findings]);
+  const creating = useCreating(preflight, creation, { onRefused: () => setRefused(true), onCreated });
+  const create = () => {
+    setAttempted(true);
+    if (!findings.valid || !providerId) {
+      goToFirstError();
+    } else {
+      creating.begin();
+    }
+  };
+  const fix = (fixes: readonly Fix[]) =>
+    edit({
+      kind: "amend",
+      configuration: applyFixes(
+        configuration,
+        fixes.map((one) => message(FindingSchema, { fix: one })),
+      ),
+    });
 
   return (
     <FormProvider
@@ -89,6 +112,7 @@ export default function ConfigureForm({ submit = true, onChange, onCreated, ...g
         state,
         findings: findings.placed,
         edit: edit as never,
+        reconsider: preflight.retry,
         providerName,
         datasetFormats: provider?.capabilities?.datasetFormats ?? [],
         attempted,
@@ -120,58 +144,68 @@ export default function ConfigureForm({ submit = true, onChange, onCreated, ...g
             onDisplayName={setDisplayName}
             named={submit}
           />
+          {baseModel && (
+            <Suspense>
+              <Recipes
+                provider={providerId}
+                configuration={configuration}
+                baseModel={baseModel}
+                dataset={picked(configuration, "dataset")}
+                recipe={recipe}
+                parts={parts}
+                onUse={(next, id) => {
+                  setRecipe(id);
+                  edit({ kind: "amend", configuration: next });
+                }}
+              />
+            </Suspense>
+          )}
           <Form ref={form} />
-          <Lowering
-            lowering={lowering}
-            asked={findings.keepsRules}
-            error={translation?.error}
-            providerName={providerName}
-            parts={parts}
-          />
+          <Lowering lowering={report?.lowering ?? []} providerName={providerName} parts={parts} />
           <JsonView configuration={configuration} onReplace={(next) => edit({ kind: "replace", configuration: next })} />
         </div>
         <div className="configure-end">
           <Actions
             findings={findings}
+            preflight={preflight}
             parts={parts}
             attempted={attempted}
             changed={changedFields(JobConfigurationSchema, configuration).length}
             isMissing={(path) => isMissing(path, state.configuration, state.faults)}
             onGo={(path) => form.current?.focus(path)}
+            onFix={fix}
             submit={submit}
             strict={strict}
             onStrict={setStrict}
             creation={creation}
+            waiting={creating.waiting}
             onCreate={create}
             providerName={providerName}
           />
+          {report && (report.memory || report.throughput || report.placement) && (
+            <Suspense>
+              <Needs preflight={preflight} report={report} provider={providerId} configuration={configuration} />
+            </Suspense>
+          )}
         </div>
       </div>
+      {creating.warnings && (
+        <WarningsDialog
+          warnings={creating.warnings.map((finding) => ({ finding, place: placeOf(finding.fieldPath, PLACES) }))}
+          parts={parts}
+          onAccept={creating.accept}
+          onClose={creating.putOff}
+        />
+      )}
     </FormProvider>
   );
 }
 
+const PLACES = new Set([...fieldsOf(PARTS), ...groupsOf(PARTS)].map(({ path }) => path));
+
 /** `Local (transformers, …)` in sentences: the part before what explains it. */
 function shortName(name: string | undefined): string {
   return (name ?? "").replace(/\s*\(.*$/, "");
-}
-
-/** What the provider made of the form. While it is asked anew, drops of fields that are still set stay in sight. */
-function loweringNow(
-  translation: Translation | undefined,
-  provider: string,
-  configuration: JobConfiguration,
-): readonly FieldLowering[] {
-  if (!translation || translation.provider !== provider) {
-    return [];
-  }
-  if (translation.of === configuration) {
-    return translation.lowering;
-  }
-  const set = new Set(changedFields(JobConfigurationSchema, configuration));
-  return translation.lowering.filter(
-    ({ action, fieldPath }) => action !== LoweringAction.REFUSED && set.has(placeOf(fieldPath, set)),
-  );
 }
 
 const REQUIRED = new Map(

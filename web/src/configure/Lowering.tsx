@@ -1,7 +1,6 @@
-import { type FieldLowering, LoweringAction, LoweringActionSchema, type TunesmithError } from "@tunesmith/sdk";
+import { type FieldLowering, LoweringAction, LoweringActionSchema } from "@tunesmith/sdk";
 import { fieldsOf, type Part } from "../form/describe.js";
 import { placeOf } from "../form/judge.js";
-import { ErrorNotice } from "../ui/ErrorNotice.js";
 
 const TONES: Partial<Record<LoweringAction, string>> = {
   [LoweringAction.SENT]: "badge-good",
@@ -11,16 +10,14 @@ const TONES: Partial<Record<LoweringAction, string>> = {
 };
 
 interface LoweringProps {
+  /** None of a configuration that breaks its own rules. */
   lowering: readonly FieldLowering[];
-  /** Whether the provider is asked: it is not about a configuration that breaks its own rules. */
-  asked: boolean;
-  error: TunesmithError | undefined;
   providerName: string;
   parts: readonly Part[];
 }
 
 /** What a provider makes of each field that is set. */
-export function Lowering({ lowering, asked, error, providerName, parts }: LoweringProps) {
+export function Lowering({ lowering, providerName, parts }: LoweringProps) {
   const fields = fieldsOf(parts);
   const labels = new Map(fields.map((field) => [field.path, field.label]));
   const known = new Set(labels.keys());
@@ -28,11 +25,10 @@ export function Lowering({ lowering, asked, error, providerName, parts }: Loweri
     <details className="panel lowering">
       <summary className="section-head">
         <h2>What becomes of each field</h2>
-        <span className="section-line">{asked ? countsOf(lowering) : "Known once the form is complete"}</span>
+        <span className="section-line">{lowering.length > 0 ? countsOf(lowering) : "Known once the form is complete"}</span>
       </summary>
       <div className="section-body">
-        {error && <ErrorNotice error={error} />}
-        {lowering.length === 0 && !error && (
+        {lowering.length === 0 && (
           <p className="soft">Once the form is complete, here stands what {providerName} makes of each field.</p>
         )}
         {lowering.length > 0 && (

@@ -25,10 +25,16 @@ export interface Creation {
   findings: readonly Finding[];
   /** What it said that belongs to no field of the form. */
   error?: TunesmithError;
-  /** A warning that has to be accepted first. */
-  warning?: string;
-  create(acceptWarnings?: boolean): Promise<Job | undefined>;
+  create(acceptWarnings: boolean): Promise<Created>;
 }
+
+/** What became of an attempt: the job, or the warnings that have to be accepted first, or neither if it was refused. */
+export interface Created {
+  job?: Job;
+  warnings: readonly Finding[];
+}
+
+const NOTHING: Created = { warnings: [] };
 
 interface Refusal {
   of: JobConfiguration;
@@ -50,16 +56,14 @@ export function useCreation(request: JobRequest): Creation {
       ? refusal.error
       : undefined;
   const findings = useMemo(() => findingsOf(still), [still]);
-  const warns = still?.reason === WARNINGS_NOT_ACCEPTED;
   return {
     sending: busy,
     job,
     findings,
-    warning: warns ? still.message : undefined,
-    error: still && !warns && findings.length < Math.max(1, still.violations.length) ? still : undefined,
-    create: async (acceptWarnings = false) => {
+    error: still && findings.length < Math.max(1, still.violations.length) ? still : undefined,
+    create: async (acceptWarnings) => {
       if (sending.current) {
-        return undefined;
+        return NOTHING;
       }
       sending.current = true;
       setBusy(true);
@@ -76,10 +80,14 @@ export function useCreation(request: JobRequest): Creation {
         const answer = await jobs.createJob(named);
         attempts.current.done();
         setJob(answer.job);
-        return answer.job;
-      } catch (error) {
-        setRefusal({ of: configuration, provider, error: toTunesmithError(error) });
-        return undefined;
+        return { job: answer.job, warnings: [] };
+      } catch (thrown) {
+        const error = toTunesmithError(thrown);
+        if (error.reason === WARNINGS_NOT_ACCEPTED && !acceptWarnings) {
+          return { warnings: warningsOf(error) };
+        }
+        setRefusal({ of: configuration, provider, error });
+        return NOTHING;
       } finally {
         sending.current = false;
         setBusy(false);
@@ -89,11 +97,16 @@ export function useCreation(request: JobRequest): Creation {
 }
 
 function findingsOf(error: TunesmithError | undefined): Finding[] {
-  const path = error?.metadata.field_path;
-  if (error && error.reason === WARNINGS_NOT_ACCEPTED && path?.startsWith(SPEC)) {
-    return [{ severity: "warning", fieldPath: path.slice(SPEC.length), message: error.message }];
-  }
   return (error?.violations ?? [])
     .filter(({ fieldPath }) => fieldPath.startsWith(SPEC))
     .map(({ fieldPath, message }) => ({ severity: "error", fieldPath: fieldPath.slice(SPEC.length), message }));
+}
+
+function warningsOf(error: TunesmithError): Finding[] {
+  const one = { fieldPath: error.metadata.field_path ?? "", message: error.message };
+  return (error.violations.length > 0 ? error.violations : [one]).map(({ fieldPath, message }) => ({
+    severity: "warning",
+    fieldPath: fieldPath.startsWith(SPEC) ? fieldPath.slice(SPEC.length) : "",
+    message,
+  }));
 }

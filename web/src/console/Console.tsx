@@ -10,6 +10,8 @@ const NewJobPage = lazy(() => import("../jobs/NewJobPage.js"));
 const ModelsPage = lazy(() => import("../models/ModelsPage.js"));
 const DatasetsPage = lazy(() => import("../datasets/DatasetsPage.js"));
 const DatasetPage = lazy(() => import("../datasets/DatasetPage.js"));
+const RecipesPage = lazy(() => import("../recipes/RecipesPage.js"));
+const AdaptersPage = lazy(() => import("../adapters/AdaptersPage.js"));
 const ParametersPage = lazy(() => import("../parameters/ParametersPage.js"));
 
 /** Every page by its address. */
@@ -24,6 +26,8 @@ export function Console() {
           <Route path="/models" component={ModelsPage} />
           <Route path="/datasets" component={DatasetsPage} />
           <Route path="/datasets/:id">{({ id }) => <DatasetPage key={id} id={id} />}</Route>
+          <Route path="/recipes" component={RecipesPage} />
+          <Route path="/adapters" component={AdaptersPage} />
           <Route path="/parameters" component={ParametersPage} />
           <Route component={NotFoundPage} />
         </Switch>

@@ -10,6 +10,8 @@ const PLACES: [path: string, name: string][] = [
   ["/jobs", "Jobs"],
   ["/models", "Models"],
   ["/datasets", "Datasets"],
+  ["/recipes", "Recipes"],
+  ["/adapters", "Adapters"],
   ["/parameters", "Parameters"],
 ];
 const THEMES: Theme[] = ["system", "light", "dark"];

@@ -8,6 +8,8 @@ export const SHORTCUTS: readonly { keys: string[]; does: string }[] = [
   { keys: ["g", "j"], does: "Go to jobs" },
   { keys: ["g", "m"], does: "Go to models" },
   { keys: ["g", "d"], does: "Go to datasets" },
+  { keys: ["g", "r"], does: "Go to recipes" },
+  { keys: ["g", "a"], does: "Go to adapters" },
   { keys: ["g", "p"], does: "Go to parameters" },
   { keys: ["n"], does: "New job" },
   { keys: ["j"], does: "Next row of a list; ↓ too" },
@@ -18,7 +20,7 @@ export const SHORTCUTS: readonly { keys: string[]; does: string }[] = [
   { keys: ["?"], does: "Show these keys" },
 ];
 
-const PLACES: Partial<Record<string, string>> = { j: "/jobs", m: "/models", d: "/datasets", p: "/parameters" };
+const PLACES: Partial<Record<string, string>> = { j: "/jobs", m: "/models", d: "/datasets", r: "/recipes", a: "/adapters", p: "/parameters" };
 /** How long `g` waits for the key that says where to. */
 const WAIT_MS = 1_500;
 

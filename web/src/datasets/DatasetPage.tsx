@@ -1,8 +1,9 @@
 import "./datasets.css";
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ColumnTypeSchema, type Dataset, DatasetFormatSchema } from "@tunesmith/sdk";
 import { useState } from "react";
-import { Link } from "wouter";
+import { Link, useLocation } from "wouter";
+import { AskDialog } from "../ui/AskDialog.js";
 import { Button } from "../ui/Button.js";
 import { previewDatasetCommands, uploadDatasetCommands } from "../ui/commands.js";
 import { CopyAs } from "../ui/CopyAs.js";
@@ -12,7 +13,12 @@ import { Time } from "../ui/Time.js";
 import { useTunesmith } from "../ui/tunesmith.js";
 import { usePageTitle } from "../ui/usePageTitle.js";
 import { bytes, count } from "../ui/words.js";
+import { ConvertDialog } from "./ConvertDialog.js";
+import { DescribeDialog } from "./DescribeDialog.js";
+import { Integrity } from "./Integrity.js";
 import { Rows } from "./rows/Rows.js";
+import { Statistics } from "./statistics/Statistics.js";
+import { Versions } from "./Versions.js";
 
 /** How many rows can be looked at. */
 const STEPS = [5, 20, 100];
@@ -20,6 +26,9 @@ const STEPS = [5, 20, 100];
 /** One dataset: what its columns are, and what its first rows say. */
 export default function DatasetPage({ id }: { id: string }) {
   const tunesmith = useTunesmith();
+  const client = useQueryClient();
+  const [, navigate] = useLocation();
+  const [doing, setDoing] = useState<"convert" | "describe" | "delete">();
   const { data, error, refetch } = useQuery({
     queryKey: ["datasets", id],
     queryFn: async ({ signal }) => (await tunesmith.registry.getDataset({ id }, { signal })).dataset,
@@ -50,6 +59,11 @@ export default function DatasetPage({ id }: { id: string }) {
                 })
               }
             />
+            <Button onClick={() => setDoing("describe")}>Describe</Button>
+            <Button onClick={() => setDoing("convert")}>Convert</Button>
+            <Button look="danger" onClick={() => setDoing("delete")}>
+              Delete
+            </Button>
             <Link href={`/jobs/new?dataset=${encodeURIComponent(id)}`} className="button button-primary">
               Train on this
             </Link>
@@ -63,8 +77,25 @@ export default function DatasetPage({ id }: { id: string }) {
             <Facts dataset={data} />
             <Columns dataset={data} />
           </div>
+          <Statistics dataset={data} />
           <Preview dataset={data} />
         </>
+      )}
+      {data && doing === "convert" && <ConvertDialog dataset={data} onClose={() => setDoing(undefined)} />}
+      {data && doing === "describe" && <DescribeDialog dataset={data} onClose={() => setDoing(undefined)} />}
+      {data && doing === "delete" && (
+        <AskDialog
+          title={`Delete “${name}”, version ${data.version}?`}
+          yes="Delete the dataset"
+          onYes={() => tunesmith.registry.deleteDataset({ id })}
+          onClose={() => setDoing(undefined)}
+          onDone={() => {
+            void client.invalidateQueries({ queryKey: ["datasets", "list"] });
+            navigate("/datasets");
+          }}
+        >
+          No new job finds it. Jobs that were created with it go on, and its rows stay for them.
+        </AskDialog>
       )}
     </>
   );
@@ -73,6 +104,7 @@ export default function DatasetPage({ id }: { id: string }) {
 function Facts({ dataset }: { dataset: Dataset }) {
   return (
     <div className="panel">
+      {dataset.description && <p className="dataset-description">{dataset.description}</p>}
       <dl className="facts">
         <dt>Format</dt>
         <dd>{enumWord(DatasetFormatSchema, dataset.format)}</dd>
@@ -82,6 +114,19 @@ function Facts({ dataset }: { dataset: Dataset }) {
         <dd>{bytes(dataset.sizeBytes)}</dd>
         <dt>File</dt>
         <dd>{dataset.filename}</dd>
+        <dt>Integrity</dt>
+        <dd>
+          <Integrity dataset={dataset} />
+        </dd>
+        {dataset.parentId && (
+          <>
+            <dt>Made from</dt>
+            <dd>
+              <Parent id={dataset.parentId} />
+            </dd>
+          </>
+        )}
+        <Versions dataset={dataset} />
         <dt>Created</dt>
         <dd>
           <Time time={dataset.createTime} />
@@ -97,6 +142,17 @@ function Facts({ dataset }: { dataset: Dataset }) {
       </dl>
     </div>
   );
+}
+
+/** The dataset that one was converted from, by its name where it is still listed. */
+function Parent({ id }: { id: string }) {
+  const { registry } = useTunesmith();
+  const { data } = useQuery({
+    queryKey: ["datasets", id],
+    queryFn: async ({ signal }) => (await registry.getDataset({ id }, { signal })).dataset,
+    staleTime: Infinity,
+  });
+  return <Link href={`/datasets/${id}`}>{data ? `${data.displayName || data.filename}, version ${data.version}` : id}</Link>;
 }
 
 function Columns({ dataset }: { dataset: Dataset }) {

@@ -1,6 +1,6 @@
 import "./datasets.css";
-import { type Dataset, DatasetFormat, DatasetFormatSchema } from "@tunesmith/sdk";
-import { useCallback, useRef } from "react";
+import { type Dataset, DatasetFormat, DatasetFormatSchema, IntegrityStatus } from "@tunesmith/sdk";
+import { useCallback, useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import { Button } from "../ui/Button.js";
 import { enumChoices, enumWord } from "../ui/enumWord.js";
@@ -10,6 +10,7 @@ import { useTunesmith } from "../ui/tunesmith.js";
 import { useEveryPage } from "../ui/useEveryPage.js";
 import { usePageTitle } from "../ui/usePageTitle.js";
 import { bytes, count } from "../ui/words.js";
+import { IntegrityBadge } from "./Integrity.js";
 import { Uploads } from "./upload/Uploads.js";
 import { useDrop } from "./upload/useDrop.js";
 import { useUploads } from "./upload/useUploads.js";
@@ -28,6 +29,9 @@ export default function DatasetsPage() {
     const { datasets, nextPageToken } = await tunesmith.registry.listDatasets({ pageSize: 200, pageToken, format }, { signal });
     return { items: datasets, nextPageToken };
   });
+  const [search, setSearch] = useState("");
+  const sought = useDeferredValue(search.trim().toLowerCase());
+  const shown = items.filter(({ displayName, filename }) => (displayName || filename).toLowerCase().includes(sought));
   const { queue, uploads } = useUploads();
   const held = useDrop(useCallback((files: File[]) => queue.choose(files), [queue]));
   const input = useRef<HTMLInputElement>(null);
@@ -57,19 +61,39 @@ export default function DatasetsPage() {
       {uploads.length > 0 && <Uploads queue={queue} uploads={uploads} />}
       {error && <ErrorNotice error={error} onRetry={() => void refetch()} />}
       {(items.length > 0 || format !== DatasetFormat.UNSPECIFIED) && (
-        <label className="datasets-filter">
-          Format
-          <select className="input" value={wanted ?? ""} onChange={(event) => narrow(event.target.value)}>
-            <option value="">All formats</option>
-            {FORMATS.map(({ path, word }) => (
-              <option key={path} value={path}>
-                {word}
-              </option>
-            ))}
-          </select>
-        </label>
+        <div className="filters">
+          <search>
+            <input
+              type="search"
+              className="input"
+              placeholder="Search by name"
+              aria-label="Search datasets by name"
+              aria-keyshortcuts="/"
+              data-search=""
+              value={search}
+              onChange={(event) => setSearch(event.target.value)}
+            />
+          </search>
+          <label>
+            Format
+            <select className="input" value={wanted ?? ""} onChange={(event) => narrow(event.target.value)}>
+              <option value="">All formats</option>
+              {FORMATS.map(({ path, word }) => (
+                <option key={path} value={path}>
+                  {word}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
       )}
-      {items.length > 0 && <Datasets datasets={items} />}
+      {shown.length > 0 && <Datasets datasets={shown} />}
+      {whole && items.length > 0 && shown.length === 0 && (
+        <div className="panel empty">
+          <p>No dataset's name has “{search.trim()}” in it.</p>
+          <Button onClick={() => setSearch("")}>Clear the search</Button>
+        </div>
+      )}
       {!data && !error && (
         <div className="panel datasets-waiting" role="status">
           <span className="visually-hidden">Loading</span>
@@ -122,7 +146,9 @@ function Datasets({ datasets }: { datasets: Dataset[] }) {
                 <Link href={`/datasets/${dataset.id}`} className="name">
                   {dataset.displayName || dataset.filename}
                 </Link>{" "}
-                <span className="soft">version {dataset.version}</span>
+                <span className="soft">version {dataset.version}</span>{" "}
+                {dataset.integrity?.status === IntegrityStatus.FAILED && <IntegrityBadge dataset={dataset} />}
+                {dataset.parentId && <span className="badge marks-plain">Converted</span>}
                 <div className="soft sub narrow-only">
                   {enumWord(DatasetFormatSchema, dataset.format)} · {bytes(dataset.sizeBytes)} · <Time time={dataset.createTime} />
                 </div>

@@ -23,7 +23,10 @@ export type Edit<M extends Message = Message> =
   | { kind: "mistype"; path: string; text: string; fault: string }
   | { kind: "add"; path: string }
   | { kind: "remove"; path: string }
+  /** Another configuration from outside. */
   | { kind: "replace"; configuration: M }
+  /** This configuration with some fields changed by a program. */
+  | { kind: "amend"; configuration: M }
   | { kind: "read notes" };
 
 /** A form that holds a configuration. */
@@ -41,6 +44,11 @@ export function edited<M extends Message>(
   switch (edit.kind) {
     case "replace":
       return begin(schema, parts, edit.configuration);
+    case "amend": {
+      // What was typed wrong stays to be put right, unless it just was.
+      const faults = new Map([...state.faults].filter(([path]) => !isSet(schema, edit.configuration, path)));
+      return resettled(schema, parts, state, edit.configuration, faults);
+    }
     case "read notes":
       return { ...state, notes: [] };
     case "add": {

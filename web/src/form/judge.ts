@@ -1,4 +1,5 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { Fix } from "@tunesmith/sdk/gen/tunesmith/preflight/v1/finding";
 import { type FieldLowering, LoweringAction } from "@tunesmith/sdk/gen/tunesmith/provider/v1/lowering";
 import { validate } from "@tunesmith/sdk/validation";
 import { type FieldDescription, fieldsOf, type Part } from "./describe.js";
@@ -12,6 +13,8 @@ export interface Finding {
   /** As the server would name it: `optimizer.learning_rate`, `optimizations.enabled[1]`; empty for the whole. */
   fieldPath: string;
   message: string;
+  /** What a program can do about it. */
+  fix?: Fix;
 }
 
 /** A text that could not be read as its field's value. */
@@ -46,7 +49,7 @@ export function loweringFindings(lowering: readonly FieldLowering[], strict: boo
       case LoweringAction.REFUSED:
         return [{ severity: "error", fieldPath, message: detail }];
       case LoweringAction.DROPPED:
-        return [{ severity: strict ? "error" : "warning", fieldPath, message: detail }];
+        return [{ severity: strict ? "error" : "note", fieldPath, message: detail }];
       default:
         return [];
     }
@@ -84,7 +87,7 @@ export function placeOf(fieldPath: string, known: ReadonlySet<string>): string {
 }
 
 function limitations(field: FieldDescription, value: Value, strict: boolean): Finding[] {
-  const severity = (action: "dropped" | "refused") => (action === "refused" || strict ? "error" : "warning");
+  const severity = (action: "dropped" | "refused") => (action === "refused" || strict ? "error" : "note");
   if (field.limitation) {
     return [{ severity: severity(field.limitation.action), fieldPath: field.path, message: field.limitation.reason }];
   }
@@ -126,7 +129,8 @@ function unusual(field: FieldDescription, value: Value, providerName: string): F
   }
   if (field.recommended && !takes(field.recommended, value)) {
     const message = `${showNumber(value)} is allowed and unusual: ${rangeText(field.recommended)}${unit} mostly works best`;
-    return [{ severity: "warning", fieldPath: field.path, message }];
+    // Whether it has to be confirmed depends on the model; the server decides.
+    return [{ severity: "note", fieldPath: field.path, message }];
   }
   return [];
 }

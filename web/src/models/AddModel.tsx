@@ -42,6 +42,9 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
     hubRepo: "",
     displayName: "",
     stage: Stage.UNSPECIFIED,
+    private: false,
+    credentialId: "",
+    license: "",
   });
   const [errors, setErrors] = useState<Map<string, string[]>>(new Map());
   const sent = useRef({ body: "", requestId: "" });
@@ -90,7 +93,7 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
       adding.mutate();
     }
   };
-  const text = (path: string, key: Exclude<keyof Creation, "source" | "stage">, label: string, help: string, sample = "") => (
+  const text = (path: string, key: Exclude<keyof Creation, "source" | "stage" | "private">, label: string, help: string, sample = "") => (
     <Field label={label} help={help} errors={errors.get(path)}>
       {(tied) => (
         <input
@@ -134,6 +137,22 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
           <>
             {text("hub.repo", "repo", "Hub name", "Workers download it when the first job needs it.", "organisation/model")}
             {text("hub.revision", "revision", "Revision", "A branch, tag or commit; empty means main.")}
+            <label className="choice">
+              <input
+                type="checkbox"
+                checked={creation.private}
+                onChange={(event) => setCreation({ ...creation, private: event.target.checked })}
+              />
+              Its repository asks for a credential
+            </label>
+            {creation.private &&
+              text(
+                "hub.credential_id",
+                "credentialId",
+                "Credential",
+                "The environment variable of the server that holds the token. Never the token itself.",
+                "HF_TOKEN",
+              )}
           </>
         )}
         {source === "folder" &&
@@ -141,6 +160,7 @@ export function AddModel({ artifactId, onClose, onAdded }: AddModelProps) {
         {source === "artifact" && text("artifact_id", "artifactId", "Artifact", "Any file of the model; its whole set is taken.")}
         {source !== "hub" && text("hub_repo", "hubRepo", "Name to list it under", "May be empty.", "organisation/model")}
         {text("display_name", "displayName", "Display name", "What people call it; empty means the last part of its name.")}
+        {text("license", "license", "Licence", "As its publisher names it; empty means what the hub says.")}
         <Field label="Stage" help="How far along the model is." errors={errors.get("stage")}>
           {(tied) => (
             <select

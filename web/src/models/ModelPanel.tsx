@@ -1,18 +1,24 @@
-import { useQuery } from "@tanstack/react-query";
-import { type BaseModel, ModalitySchema, StageSchema } from "@tunesmith/sdk";
-import { useId } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type BaseModel, CacheStatus, LifecycleSchema, ModalitySchema, ModuleKindSchema, ProfileStatus, StageSchema } from "@tunesmith/sdk";
+import { useId, useState } from "react";
 import { Link } from "wouter";
+import { AskDialog } from "../ui/AskDialog.js";
 import { Button } from "../ui/Button.js";
 import { getBaseModelCommands } from "../ui/commands.js";
 import { CopyAs } from "../ui/CopyAs.js";
 import { enumWord } from "../ui/enumWord.js";
 import { ErrorNotice } from "../ui/ErrorNotice.js";
+import { ModelChips } from "../ui/ModelChips.js";
 import { Time } from "../ui/Time.js";
 import { useTunesmith } from "../ui/tunesmith.js";
 import { useDialog } from "../ui/useDialog.js";
 import { bytes, count } from "../ui/words.js";
 import { Cached } from "./Cached.js";
+import { DownloadButton } from "./DownloadButton.js";
+import { DownloadProgress } from "./DownloadProgress.js";
+import { EditModel } from "./EditModel.js";
 import { tuneAddress } from "./tuneAddress.js";
+import { LOOK_MS } from "./useDownload.js";
 
 interface ModelPanelProps {
   id: string;
@@ -26,42 +32,75 @@ export function ModelPanel({ id, known, onClose }: ModelPanelProps) {
   const tunesmith = useTunesmith();
   const dialog = useDialog();
   const title = useId();
+  const client = useQueryClient();
+  const [doing, setDoing] = useState<"edit" | "delete">();
   const { data, error, refetch } = useQuery({
     queryKey: ["models", id],
     queryFn: async ({ signal }) => (await tunesmith.registry.getBaseModel({ id }, { signal })).baseModel,
+    refetchInterval: ({ state }) => (isMoving(state.data) ? LOOK_MS : false),
   });
   const model = data ?? known;
   return (
-    <dialog ref={dialog} className="dialog dialog-side" aria-labelledby={title} onClose={onClose}>
-      <div className="stack">
-        <div className="panel-head">
-          <h2 id={title}>{model ? model.displayName || model.hubRepo || model.id : "Model"}</h2>
-          <Button look="plain" aria-label="Close" onClick={() => dialog.current?.close()}>
-            ✕
-          </Button>
+    <>
+      <dialog ref={dialog} className="dialog dialog-side" aria-labelledby={title} onClose={onClose}>
+        <div className="stack">
+          <div className="panel-head">
+            <h2 id={title}>{model ? model.displayName || model.hubRepo || model.id : "Model"}</h2>
+            <Button look="plain" aria-label="Close" onClick={() => dialog.current?.close()}>
+              ✕
+            </Button>
+          </div>
+          {error && <ErrorNotice error={error} onRetry={() => void refetch()} />}
+          {!model && !error && <p className="soft">Loading…</p>}
+          {model && (
+            <>
+              <div className="row">
+                {model.trainable && (
+                  <Link href={tuneAddress(model)} className="button button-primary">
+                    Tune this model
+                  </Link>
+                )}
+                <DownloadButton model={model} />
+                <Button onClick={() => setDoing("edit")}>Change</Button>
+                <Button look="danger" onClick={() => setDoing("delete")}>
+                  Delete
+                </Button>
+                <CopyAs commands={() => getBaseModelCommands(tunesmith.baseUrl, model.id)} />
+              </div>
+              <ModelChips model={model} />
+              <DownloadProgress model={model} />
+              <Facts model={model} />
+              <Shape model={model} />
+              <Modules model={model} />
+              <Template model={model} />
+              <Files model={model} />
+            </>
+          )}
         </div>
-        {error && <ErrorNotice error={error} onRetry={() => void refetch()} />}
-        {!model && !error && <p className="soft">Loading…</p>}
-        {model && (
-          <>
-            <div className="row">
-              {model.trainable && (
-                <Link href={tuneAddress(model)} className="button button-primary">
-                  Tune this model
-                </Link>
-              )}
-              <CopyAs commands={() => getBaseModelCommands(tunesmith.baseUrl, model.id)} />
-            </div>
-            <Facts model={model} />
-            <Shape model={model} />
-            <Modules model={model} />
-            <Template model={model} />
-            <Files model={model} />
-          </>
-        )}
-      </div>
-    </dialog>
+      </dialog>
+      {/* Beside the panel: what closes in it would close it too. */}
+      {model && doing === "edit" && <EditModel model={model} onClose={() => setDoing(undefined)} />}
+      {model && doing === "delete" && (
+        <AskDialog
+          title={`Delete “${model.displayName || model.hubRepo}”?`}
+          yes="Delete the model"
+          onYes={() => tunesmith.registry.deleteBaseModel({ id: model.id })}
+          onClose={() => setDoing(undefined)}
+          onDone={() => {
+            void client.invalidateQueries({ queryKey: ["models", "list"] });
+            onClose();
+          }}
+        >
+          No new job finds it. Jobs that were created with it go on, and its files stay for them.
+        </AskDialog>
+      )}
+    </>
   );
+}
+
+/** Whether something is happening to a model that the panel shows. */
+function isMoving(model: BaseModel | undefined): boolean {
+  return model?.cacheStatus === CacheStatus.DOWNLOADING || model?.profileStatus === ProfileStatus.PENDING;
 }
 
 function Facts({ model }: { model: BaseModel }) {
@@ -98,6 +137,16 @@ function Facts({ model }: { model: BaseModel }) {
       <dd>{enumWord(ModalitySchema, model.modality)}</dd>
       <dt>Stage</dt>
       <dd>{enumWord(StageSchema, model.stage)}</dd>
+      <dt>Lifecycle</dt>
+      <dd>{model.lifecycle ? enumWord(LifecycleSchema, model.lifecycle) : "not said"}</dd>
+      <dt>Licence</dt>
+      <dd>{model.license || "not known"}</dd>
+      {model.private && (
+        <>
+          <dt>Credential</dt>
+          <dd>{model.credentialId ? <code>{model.credentialId}</code> : "none yet: name one under Change"}</dd>
+        </>
+      )}
       <dt>Where</dt>
       <dd>
         <Cached status={model.cacheStatus} /> {model.sizeBytes > 0n && bytes(model.sizeBytes)}
@@ -136,6 +185,12 @@ function Shape({ model }: { model: BaseModel }) {
     ["Key-value heads", shape?.keyValueHeadCount],
     ["Vocabulary", shape?.vocabularySize],
     ["Longest sequence", shape?.maxPositionCount],
+    ["Head size", shape?.headSize],
+    ["Sliding window", shape?.slidingWindow],
+    ["Experts", shape?.expertCount],
+    ["Experts a token", shape?.activeExpertCount],
+    ["Image size", shape?.imageSize],
+    ["Patch size", shape?.patchSize],
   ];
   const known = sizes.filter(([, size]) => size !== undefined);
   return known.length === 0 ? null : (
@@ -154,16 +209,69 @@ function Shape({ model }: { model: BaseModel }) {
 }
 
 function Modules({ model }: { model: BaseModel }) {
-  return model.linearModules.length === 0 ? null : (
+  const { profile } = model;
+  if (!profile) {
+    return (
+      <>
+        {model.profileStatus === ProfileStatus.PENDING && (
+          <p className="soft" role="status">
+            A pool will build it from its configuration; its modules are known then.
+          </p>
+        )}
+        {model.profileStatus === ProfileStatus.FAILED && <p className="soft">{model.profileError}</p>}
+        {model.linearModules.length > 0 && (
+          <section className="stack-small">
+            <h3>Layers that can get an adapter</h3>
+            <p className="row">
+              {model.linearModules.map((name) => (
+                <code key={name} className="tag">
+                  {name}
+                </code>
+              ))}
+            </p>
+          </section>
+        )}
+      </>
+    );
+  }
+  return (
     <section className="stack-small">
-      <h3>Layers that can get an adapter</h3>
-      <p className="row">
-        {model.linearModules.map((name) => (
-          <code key={name} className="tag">
-            {name}
-          </code>
-        ))}
+      <h3>Modules</h3>
+      <p className="soft">
+        {profile.modelClass}, built by transformers {profile.transformersVersion}: {count(profile.parameterCount)} parameters.
       </p>
+      <div className="modules" tabIndex={0} role="region" aria-label="Modules">
+        <table className="modules-table">
+          <thead>
+            <tr>
+              <th scope="col">Path</th>
+              <th scope="col">Kind</th>
+              <th scope="col" className="number">
+                In × out
+              </th>
+              <th scope="col" className="number">
+                Count
+              </th>
+              <th scope="col">Adapters</th>
+            </tr>
+          </thead>
+          <tbody>
+            {profile.modules.map((module) => (
+              <tr key={`${module.path} ${module.inputSize} ${module.outputSize}`}>
+                <th scope="row">
+                  <code>{module.path}</code>
+                </th>
+                <td>{enumWord(ModuleKindSchema, module.kind)}</td>
+                <td className="number">
+                  {count(module.inputSize)} × {count(module.outputSize)}
+                </td>
+                <td className="number">{count(module.count)}</td>
+                <td>{module.adaptedByAllLinear ? "all-linear" : module.adaptable ? "by name" : ""}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </section>
   );
 }

@@ -14,6 +14,9 @@ export interface Creation {
   hubRepo: string;
   displayName: string;
   stage: Stage;
+  private: boolean;
+  credentialId: string;
+  license: string;
 }
 
 /** The request of what was filled in; fields of other sources are left out. */
@@ -22,7 +25,16 @@ export function requestOf(creation: Creation): CreateBaseModelRequest {
   return create(CreateBaseModelRequestSchema, {
     displayName: creation.displayName.trim(),
     stage: creation.stage,
-    ...(source === "hub" && { hub: { repo: creation.repo.trim(), revision: creation.revision.trim() } }),
+    license: creation.license.trim(),
+    ...(source === "hub" && {
+      hub: {
+        repo: creation.repo.trim(),
+        revision: creation.revision.trim(),
+        private: creation.private,
+        // What was typed before somebody thought better of "private" is not meant.
+        credentialId: creation.private ? creation.credentialId.trim() : "",
+      },
+    }),
     ...(source === "folder" && { localFolder: creation.folder.trim(), hubRepo: creation.hubRepo.trim() }),
     ...(source === "artifact" && { artifactId: creation.artifactId.trim(), hubRepo: creation.hubRepo.trim() }),
   });

@@ -1,5 +1,5 @@
 import type { Job } from "@tunesmith/sdk";
-import { bytes, count, duration, figure } from "../ui/words.js";
+import { bytes, count, figure, stepTime } from "../ui/words.js";
 import type { JobModel } from "./JobModel.js";
 
 /** One number of a job, and whether it was measured or only estimated. */
@@ -102,14 +102,6 @@ function stepSecondsFromRemaining({ estimatedRemainingSeconds, step, totalSteps 
 
 function numberOf(value: bigint | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
-}
-
-/** `52 ms`, `1.25 s`, `2 min 5 s`. */
-export function stepTime(seconds: number): string {
-  if (seconds < 1) {
-    return `${figure(Number((seconds * 1000).toPrecision(3)))} ms`;
-  }
-  return seconds < 60 ? `${figure(Number(seconds.toPrecision(3)))} s` : duration(seconds);
 }
 
 /** `0.9 %`, `42 %`: never more than what is done. */

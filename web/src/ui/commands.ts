@@ -140,14 +140,22 @@ export function createBaseModelCommands(
   const message = create(CreateBaseModelRequestSchema, request);
   const body = fields(toJson(CreateBaseModelRequestSchema, message, { useProtoFieldName: true }));
   const source = message.hub?.repo || message.localFolder || (message.artifactId && `artifact:${message.artifactId}`);
+  const { private: closed, credentialId } = message.hub ?? {};
+  // The short way to a hub model takes its name alone.
+  const long = message.hub && (closed || credentialId || message.license);
   const options = [
     message.hub?.revision ? ` --revision=${shellQuote(message.hub.revision)}` : "",
+    closed ? " --private" : "",
+    credentialId ? ` --credential=${shellQuote(credentialId)}` : "",
+    long && message.license ? ` --license=${shellQuote(message.license)}` : "",
     message.hubRepo ? ` --name=${shellQuote(message.hubRepo)}` : "",
     message.displayName ? ` --display-name=${shellQuote(message.displayName)}` : "",
   ];
   return {
     curl: post(baseUrl, "/v1/base-models", body),
-    cli: `${cli(baseUrl)} models import ${word(source)}${options.join("")}`,
+    cli: long
+      ? `${cli(baseUrl)} models add --hub=${shellQuote(source)}${options.join("")}`
+      : `${cli(baseUrl)} models import ${word(source)}${options.join("")}`,
     python: python(baseUrl, `print(client.registry.create_base_model(${keywords(body)}).base_model.id)`),
   };
 }
@@ -193,6 +201,35 @@ export function previewDatasetCommands(baseUrl: string, id: string): Commands {
     curl: get(baseUrl, `/v1/datasets/${encodeURIComponent(id)}:preview`),
     cli: `${cli(baseUrl)} datasets preview ${word(id)}`,
     python: python(baseUrl, `print(client.registry.preview_dataset(id=${pythonString(id)}).rows)`),
+  };
+}
+
+/** Count what is in a dataset, by a model's tokenizer or by an estimate. */
+export function statisticsCommands(baseUrl: string, id: string, baseModel: string): Commands {
+  const query: [string, string][] = baseModel ? [["base_model", baseModel]] : [];
+  const given = [`id=${pythonString(id)}`, ...(baseModel ? [`base_model=${pythonString(baseModel)}`] : [])];
+  return {
+    curl: get(baseUrl, `/v1/datasets/${encodeURIComponent(id)}/statistics${queryOf(query)}`),
+    cli: `${cli(baseUrl)} datasets stats${baseModel ? ` --model=${shellQuote(baseModel)}` : ""} ${word(id)}`,
+    python: python(baseUrl, `print(client.registry.get_dataset_statistics(${given.join(", ")}).statistics)`),
+  };
+}
+
+/** Look at one recipe. */
+export function getRecipeCommands(baseUrl: string, id: string): Commands {
+  return {
+    curl: get(baseUrl, `/v1/recipes/${encodeURIComponent(id)}`),
+    cli: `${cli(baseUrl)} recipes show ${word(id)}`,
+    python: python(baseUrl, `print(client.recipes.get_recipe(id=${pythonString(id)}).recipe)`),
+  };
+}
+
+/** Look at one adapter. */
+export function getAdapterCommands(baseUrl: string, id: string): Commands {
+  return {
+    curl: get(baseUrl, `/v1/adapters/${encodeURIComponent(id)}`),
+    cli: `${cli(baseUrl)} adapters show ${word(id)}`,
+    python: python(baseUrl, `print(client.adapters.get_adapter(id=${pythonString(id)}).adapter)`),
   };
 }
 

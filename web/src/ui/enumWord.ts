@@ -1,8 +1,21 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 
+/** Words that people write in a way of their own. */
+const WRITTEN: Record<string, string> = {
+  chatml: "ChatML",
+  dora: "DoRA",
+  dpo: "DPO",
+  jsonl: "JSONL",
+  lora: "LoRA",
+  openai: "OpenAI",
+  qlora: "QLoRA",
+  sharegpt: "ShareGPT",
+};
+
 /** A value of an enum as a word for people: the enum's own, so that one added to the protos shows at once. */
 export function enumWord(schema: DescEnum, value: number): string {
-  const name = schema.value[value]?.localName.replaceAll("_", " ").toLowerCase() ?? `value ${value}`;
+  const words = schema.value[value]?.localName.toLowerCase().split("_") ?? ["value", String(value)];
+  const name = words.map((word) => WRITTEN[word] ?? word).join(" ");
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
 

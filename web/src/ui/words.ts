@@ -49,6 +49,14 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${whole % 60} s` : `${whole} s`;
 }
 
+/** `0.4 ms`, `340 ms`, `1.25 s`, `3 min 20 s`: the time of one step. */
+export function stepTime(seconds: number): string {
+  if (seconds < 1) {
+    return `${figure(Number((seconds * 1000).toPrecision(3)))} ms`;
+  }
+  return seconds < 60 ? `${figure(Number(seconds.toPrecision(3)))} s` : duration(seconds);
+}
+
 /** `just now`, `5 min ago`, `3 d ago`; a date after a month. */
 export function ago(time: Date, now: Date): string {
   const seconds = (now.getTime() - time.getTime()) / 1000;

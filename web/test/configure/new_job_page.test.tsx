@@ -5,6 +5,7 @@ import {
   GetJobResponseSchema,
   JobConfigurationSchema,
   JobService,
+  PreflightService,
   ProviderService,
   RegistryService,
 } from "@tunesmith/sdk";
@@ -28,7 +29,8 @@ afterEach(cleanup);
 /** The page at an address, before a gateway that has one earlier job. */
 function visit(path: string) {
   const transport = createRouterTransport(({ service }) => {
-    service(ProviderService, { listProviders: () => ({ providers: [LIMITED] }), translateConfiguration: () => ({}) });
+    service(ProviderService, { listProviders: () => ({ providers: [LIMITED] }) });
+    service(PreflightService, { checkConfiguration: () => ({ report: { ok: true } }), suggestRecipes: () => ({}) });
     service(RegistryService, { listBaseModels: () => ({}), listDatasets: () => ({}) });
     service(JobService, {
       getJob: ({ id }) =>

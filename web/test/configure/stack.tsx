@@ -9,8 +9,19 @@ import {
   FieldLoweringSchema,
   JobService,
   JobState,
+  BaseModelSchema,
+  type CheckConfigurationRequest,
   LoweringAction,
+  PreflightService,
   ProviderService,
+  ReportSchema,
+  type SuggestDefaultsRequest,
+  SuggestDefaultsResponseSchema,
+  type SuggestRecipesRequest,
+  SuggestRecipesResponseSchema,
+  RankProvidersResponseSchema,
+  type UpdateBaseModelRequest,
+  UpdateBaseModelResponseSchema,
   RegistryService,
 } from "@tunesmith/sdk";
 import { BadRequestSchema, ErrorInfoSchema } from "@tunesmith/sdk/gen/google/rpc/error_details";
@@ -22,47 +33,63 @@ import { LIMITED } from "../form/knobs.js";
 
 // The form is loaded when it is shown first; what that costs here is the test's, not the form's.
 await import("../../src/configure/ConfigureForm.js");
+await import("../../src/configure/preflight/Needs.js");
+await import("../../src/configure/recipes/Recipes.js");
 // Forty fields take their time in a simulated browser on a busy machine.
 configureTesting({ asyncUtilTimeout: 5_000 });
 
 /** What the gateway was asked, and how it answers a new job. */
 export class Gateway {
   readonly created: CreateJobRequest[] = [];
-  readonly translated: string[] = [];
+  readonly checked: CheckConfigurationRequest[] = [];
+  readonly asked: { recipes: SuggestRecipesRequest[]; defaults: SuggestDefaultsRequest[] } = { recipes: [], defaults: [] };
+  /** What is known of a configuration beside what becomes of its fields. */
+  report: (request: CheckConfigurationRequest) => MessageInitShape<typeof ReportSchema> | Promise<MessageInitShape<typeof ReportSchema>> =
+    () => ({});
+  recipes: MessageInitShape<typeof SuggestRecipesResponseSchema> = {};
+  defaults: MessageInitShape<typeof SuggestDefaultsResponseSchema> = {};
+  ranking: MessageInitShape<typeof RankProvidersResponseSchema> = {};
   /** Thrown instead of the next answers, one a call. */
   readonly refusals: Error[] = [];
   empty = false;
+  baseModels: MessageInitShape<typeof BaseModelSchema>[] = [
+    { id: "m1", hubRepo: "tunesmith/pico", displayName: "pico", trainable: true, parameterCount: 2_164_416n, dtype: "F32" },
+  ];
+  readonly updated: UpdateBaseModelRequest[] = [];
 
   readonly transport = createRouterTransport(({ service }) => {
     service(ProviderService, {
       listProviders: () => ({ providers: [LIMITED, { id: "other", displayName: "Other (elsewhere)" }] }),
-      translateConfiguration: ({ id, configuration }) => {
-        this.translated.push(id);
-        const dropped = configuration?.schedule?.maxSteps
+    });
+    service(PreflightService, {
+      checkConfiguration: async (request) => {
+        this.checked.push(request);
+        const dropped = request.configuration?.schedule?.maxSteps
           ? [{ fieldPath: "schedule.epochs", action: LoweringAction.DROPPED, detail: "max_steps decides" }]
           : [];
-        return {
-          lowering: [{ fieldPath: "model.base_model", action: LoweringAction.SENT, detail: "as it is" }, ...dropped].map(
-            lowering,
-          ),
-        };
+        // As the server: what breaks its own rules is not put into a provider's words.
+        const whole = request.configuration?.model?.baseModel && request.configuration.method?.type;
+        const sent = [{ fieldPath: "model.base_model", action: LoweringAction.SENT, detail: "as it is" }, ...dropped];
+        const known = await this.report(request);
+        return { report: create(ReportSchema, { ok: true, lowering: whole ? sent.map(lowering) : [], ...known }) };
       },
+      suggestRecipes: (request) => {
+        this.asked.recipes.push(request);
+        return create(SuggestRecipesResponseSchema, this.recipes);
+      },
+      suggestDefaults: (request) => {
+        this.asked.defaults.push(request);
+        return create(SuggestDefaultsResponseSchema, this.defaults);
+      },
+      rankProviders: () => create(RankProvidersResponseSchema, this.ranking),
     });
     service(RegistryService, {
-      listBaseModels: () => ({
-        baseModels: this.empty
-          ? []
-          : [
-              {
-                id: "m1",
-                hubRepo: "tunesmith/pico",
-                displayName: "pico",
-                trainable: true,
-                parameterCount: 2_164_416n,
-                dtype: "F32",
-              },
-            ],
-      }),
+      listBaseModels: () => ({ baseModels: this.empty ? [] : this.baseModels }),
+      updateBaseModel: (request) => {
+        this.updated.push(request);
+        const baseModel = create(BaseModelSchema, this.baseModels.find(({ id }) => id === request.id) as MessageInitShape<typeof BaseModelSchema>);
+        return create(UpdateBaseModelResponseSchema, { baseModel: Object.assign(baseModel, { credentialId: request.credentialId }) });
+      },
       listDatasets: () => ({
         datasets: this.empty
           ? []

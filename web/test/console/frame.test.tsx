@@ -37,11 +37,13 @@ test("keys lead to every place, but not while somebody types", async () => {
   const ways: [keys: string[], path: string][] = [
     [["g", "m"], "/models"],
     [["g", "d"], "/datasets"],
+    [["g", "r"], "/recipes"],
+    [["g", "a"], "/adapters"],
     [["g", "p"], "/parameters"],
     [["g", "j"], "/jobs"],
     [["n"], "/jobs/new"],
   ];
-  expect(ways.length).toBe(5);
+  expect(ways.length).toBe(7);
   for (const [keys, path] of ways) {
     press(...keys);
     expect(window.location.pathname).toBe(path);

@@ -8,7 +8,7 @@ import { add, isSet, read, write } from "../../src/form/state.js";
 import { fieldAt, PARTS, SCHEMA } from "./knobs.js";
 
 // As many as ListParameters answers; tests/contract/test_parameters.py asserts the same number.
-const KNOBS = 40;
+const KNOBS = 42;
 
 describe("what a form knows of a configuration", () => {
   test("has every knob once, in the order of the form, in ten sections", () => {

@@ -10,7 +10,7 @@ import { limit } from "../../src/form/limits.js";
 import { configuration, LIMITED, lora, PARTS, SCHEMA } from "./knobs.js";
 
 // The files that Python and the SDK are held to; both assert how many cases there are.
-const CASES = 218;
+const CASES = 230;
 const GOLDEN = fileURLToPath(new URL("../../../tests/golden/", import.meta.url));
 
 interface GoldenCase {
@@ -45,25 +45,25 @@ describe("what a provider says", () => {
     ]);
   });
 
-  test("a dropped item of a list is a warning that names it, and an error when strict", () => {
+  test("a dropped item of a list is a note that names it, and an error when strict", () => {
     const json = { optimizations: { enabled: ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING", "OPTIMIZATION_FEATURE_FLASH_ATTENTION"] } };
     const finding = { fieldPath: "optimizations.enabled[1]", message: "FLASH_ATTENTION: it picks its own kernel; remove it" };
-    expect(said(json)).toEqual([{ severity: "warning", ...finding }]);
+    expect(said(json)).toEqual([{ severity: "note", ...finding }]);
     expect(said(json, true)).toEqual([{ severity: "error", ...finding }]);
   });
 
-  test("a field that does not act is a warning only when it is set", () => {
+  test("a field that does not act is noted only when it is set", () => {
     expect(said({ hardware: { num_gpus: 2 } }).map(({ fieldPath }) => fieldPath)).toEqual(["hardware.num_gpus"]);
     expect(said({})).toEqual([]);
   });
 
-  test("a value outside of its narrower range is an error, outside of the recommendation a warning", () => {
+  test("a value outside of its narrower range is an error, outside of the recommendation a note", () => {
     expect(said({ schedule: { epochs: 8 } })).toEqual([
       { severity: "error", fieldPath: "schedule.epochs", message: "Limited takes 1 to 5 epochs; choose a value in between" },
     ]);
     expect(said({ optimizer: { learning_rate: 0.1 } })).toEqual([
       {
-        severity: "warning",
+        severity: "note",
         fieldPath: "optimizer.learning_rate",
         message: "0.1 is allowed and unusual: 1e-5 to 5e-4 mostly works best",
       },
@@ -76,7 +76,7 @@ describe("what a provider says", () => {
       (action, index) => create(FieldLoweringSchema, { fieldPath: `f${index}`, action, detail: "why" }),
     );
     expect(loweringFindings(lowering, false).map(({ severity, fieldPath }) => [severity, fieldPath])).toEqual([
-      ["warning", "f2"],
+      ["note", "f2"],
       ["error", "f3"],
     ]);
   });

@@ -14,14 +14,16 @@ function stateOf(json: JsonValue): Record<string, string> {
 const method = (type: string, more: Record<string, JsonValue> = {}) => ({ method: { type: `TRAINING_METHOD_${type}`, ...more } });
 const LORA = "method.lora_config";
 const PROMPT = "method.prompt_tuning_config";
+// Only weights of 4 bits have scales to quantize.
+const DOUBLE = { "model.double_quantization": "hidden" };
 const CYCLES = "optimizer.scheduler.cycles";
 
 describe("which parts make sense is asked of the rules", () => {
   test.each([
-    ["LORA", { [LORA]: "required", [PROMPT]: "hidden" }],
-    ["QLORA", { [LORA]: "required", [PROMPT]: "hidden" }],
-    ["FULL", { [LORA]: "hidden", [PROMPT]: "hidden" }],
-    ["PROMPT_TUNING", { [LORA]: "hidden", [PROMPT]: "required" }],
+    ["LORA", { [LORA]: "required", [PROMPT]: "hidden", ...DOUBLE }],
+    ["QLORA", { [LORA]: "required", [PROMPT]: "hidden", ...DOUBLE }],
+    ["FULL", { [LORA]: "hidden", [PROMPT]: "hidden", ...DOUBLE }],
+    ["PROMPT_TUNING", { [LORA]: "hidden", [PROMPT]: "required", ...DOUBLE }],
   ])("with %s", (type, expected) => {
     expect(stateOf(method(type))).toEqual(expected);
     // What is there already is judged the same.
@@ -29,7 +31,7 @@ describe("which parts make sense is asked of the rules", () => {
   });
 
   test("before a method is chosen they wait for it", () => {
-    expect(stateOf({})).toEqual({ [LORA]: "waiting", [PROMPT]: "waiting" });
+    expect(stateOf({})).toEqual({ [LORA]: "waiting", [PROMPT]: "waiting", ...DOUBLE });
     expect(presences(SCHEMA, configuration({}), PARTS).get(LORA)?.reason).toBe("Method");
   });
 

@@ -6,12 +6,15 @@ import { expect, test } from "vitest";
 import {
   createBaseModelCommands,
   createJobCommands,
+  getAdapterCommands,
   getJobCommands,
+  getRecipeCommands,
   hereDocument,
   jobActionCommands,
   listJobsCommands,
   pythonLiteral,
   shellQuote,
+  statisticsCommands,
   uploadDatasetCommands,
 } from "../../src/ui/commands.js";
 import { nastyTexts } from "./seeded.js";
@@ -96,4 +99,23 @@ test("the other calls name what they are about", () => {
   const model = createBaseModelCommands(BASE, { hub: { repo: "me/model", revision: "v 1" }, displayName: "--help" });
   expect(seen(model.cli)[0].slice(3)).toEqual(["models", "import", "me/model", "--revision=v 1", "--display-name=--help"]);
   expect(JSON.parse(seen(model.curl)[0][3]!)).toEqual({ display_name: "--help", hub: { repo: "me/model", revision: "v 1" } });
+});
+
+test("what asks for a credential is added in the long way, by name and without a secret", () => {
+  const hub = { repo: "org/secret", revision: "v1", private: true, credentialId: "HF_TOKEN" };
+  const { cli, python: script } = createBaseModelCommands(BASE, { hub, license: "own licence" });
+  const [args] = seen(cli);
+  expect(args.slice(3)).toEqual(["models", "add", "--hub=org/secret", "--revision=v1", "--private", "--credential=HF_TOKEN", "--license=own licence"]);
+  expect(script).toContain('"credential_id": "HF_TOKEN"');
+});
+
+test("figures, recipes and adapters are asked for by id, whatever it is", () => {
+  for (const id of ["plain", "-dash", "it's"]) {
+    expect(seen(statisticsCommands(BASE, id, "me/my model").cli)[0]).toContain("--model=me/my model");
+    expect(seen(statisticsCommands(BASE, id, "").curl)[0].at(-1)).toBe(`${BASE}/v1/datasets/${encodeURIComponent(id)}/statistics`);
+    for (const commands of [statisticsCommands(BASE, id, ""), getRecipeCommands(BASE, id), getAdapterCommands(BASE, id)]) {
+      expect(seen(commands.cli)[0].at(-1)).toBe(id);
+      expect(commands.python).toContain(JSON.stringify(id));
+    }
+  }
 });

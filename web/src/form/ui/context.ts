@@ -14,6 +14,8 @@ export interface FormContext {
   /** Where each finding belongs, with the findings there. */
   findings: ReadonlyMap<string, readonly Finding[]>;
   edit(edit: Edit): void;
+  /** Something that the configuration names has changed: what was said of it may no longer hold. */
+  reconsider(): void;
   /** The name of the provider, for sentences. */
   providerName: string;
   /** Formats its training datasets may have; none: any. */

@@ -1,6 +1,5 @@
 import type { Job, JobFigures } from "@tunesmith/sdk";
-import { stepTime } from "../../monitor/figures.js";
-import { bytes, count, duration, figure } from "../../ui/words.js";
+import { bytes, count, duration, figure, stepTime } from "../../ui/words.js";
 
 type Key =
   "peakMemoryBytes" | "stepSeconds" | "tokensPerSecond" | "durationSeconds" | "firstEvaluationLoss" | "lastEvaluationLoss";

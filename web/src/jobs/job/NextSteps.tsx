@@ -3,6 +3,7 @@ import { type ArtifactSet, isResult, kindWord } from "../../monitor/artifactSets
 import { DownloadResult } from "../../monitor/DownloadResult.js";
 import { downloadJobCommands } from "../../ui/commands.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
+import { RegisterAdapter } from "./RegisterAdapter.js";
 
 const FOLDER = "out";
 
@@ -23,7 +24,10 @@ export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
             Take the {kindWord(result.kind)} as one archive, or by a command that checks every file's SHA-256.
           </p>
         </div>
-        <DownloadResult result={result} />
+        <div className="row">
+          {result.kind === ArtifactKind.ADAPTER && <RegisterAdapter artifactId={result.files[0]!.id} />}
+          <DownloadResult result={result} />
+        </div>
       </div>
       <pre className="code" tabIndex={0}>
         {`${commands.cli} --to ${FOLDER}`}

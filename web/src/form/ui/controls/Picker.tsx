@@ -14,16 +14,18 @@ interface PickerProps {
   handle: FieldHandle;
   /** Undefined while they are loaded. */
   options: readonly Option[] | undefined;
+  /** What is picked, where a filter keeps it out of the options. */
+  known?: Option;
   /** Shown where there is nothing to pick. */
   empty: ReactNode;
   placeholder: string;
 }
 
 /** A box that searches what there is. What is typed and not found is taken as it stands: an id is enough. */
-export function Picker({ handle, options = [], empty, placeholder }: PickerProps) {
+export function Picker({ handle, options = [], known, empty, placeholder }: PickerProps) {
   const { field, id, invalid, describedBy, set, leave } = handle;
   const value = typeof handle.value === "string" ? handle.value : "";
-  const picked = options.find((option) => option.value === value);
+  const picked = options.find((option) => option.value === value) ?? (known && { ...known, value });
   const [search, setSearch] = useState<string>();
   const [active, setActive] = useState(0);
   const list = useRef<HTMLUListElement>(null);
