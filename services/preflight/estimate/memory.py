@@ -83,8 +83,14 @@ def _with_overhead(workload: Workload, phases: Phases, parts: Parts) -> Parts:
     held = state.weights + state.adapters + state.optimizer
     passing = parts["gradients"] + parts["activations"] + parts["logits"]
     on_gpu = reserved_beyond(held, passing, _tensor_count(workload))
-    beyond = held_beyond(held + passing) if workload.on_cpu else on_gpu
+    beyond = held_beyond(held + passing, _scattered(workload, phases)) if workload.on_cpu else on_gpu
     return parts | {"overhead": parts["overhead"] + beyond}
+
+
+def _scattered(workload: Workload, phases: Phases) -> float:
+    architecture = workload.architecture
+    drops = architecture.residual_dropout > 0 or architecture.attention_dropout > 0
+    return architecture.layer_count * phases.activations.last_layer if workload.execution.checkpointing and drops else 0.0
 
 
 def _tensor_count(workload: Workload) -> int:
