@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -30,9 +31,10 @@ _SHOWN_LINE_LENGTH = 240
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """One line for the person at the terminal. A reader that has left, as `head` does, must not leave the parts without us."""
+    with suppress(BrokenPipeError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 @dataclass

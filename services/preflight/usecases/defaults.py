@@ -50,7 +50,7 @@ def _recommended(facts: Facts, recipes: list[recipe_pb2.Recipe]) -> recipe_pb2.R
         and (not method.HasField("objective") or recipe.defaults.method.objective in (0, method.objective))
     ]
     best = next(iter(appraise_all(facts, fitting)), None)
-    return best.recipe if best is not None and best.suitable else None
+    return best.recipe if best is not None and not best.objection else None
 
 
 def _circumstances(

@@ -27,6 +27,7 @@ _PREFERENCE = (
     recipe_pb2.RECIPE_TYPE_FULL,
     recipe_pb2.RECIPE_TYPE_PROMPT_TUNING,
 )
+_TOO_LARGE = "OUT_OF_MEMORY"
 _TRAINING = "datasets.training_file_id"
 _SMALLEST_ROW_TOKENS = 512
 # Not the recipe's doing: how the model is come by, and what pools there are.
@@ -45,15 +46,21 @@ class Appraisal:
     minimum_device_bytes: int
 
     @property
-    def suitable(self) -> bool:
-        """Whether nothing speaks against it."""
-        return not any(finding.severity == SEVERITY_ERROR for finding in self.findings)
+    def objection(self) -> str:
+        """What speaks against it, in a sentence; empty if nothing does. Too large a batch is no objection."""
+        wrong = (one for one in self.findings if one.severity == SEVERITY_ERROR)
+        return next((one.message for one in wrong if one.code != _TOO_LARGE or not self.fits_smaller), "")
 
     @property
-    def rank(self) -> tuple[bool, bool, int]:
+    def fits_smaller(self) -> bool:
+        """Whether it fits with the smallest batches, if not with its own."""
+        return 0 < self.minimum_device_bytes <= self.prediction.device_bytes
+
+    @property
+    def rank(self) -> tuple[bool, int]:
         """Smaller is better."""
         place = _PREFERENCE.index(self.recipe.type) if self.recipe.type in _PREFERENCE else len(_PREFERENCE)
-        return not self.suitable, self.prediction.fits is False, place
+        return bool(self.objection), place
 
 
 async def suggest_recipes(sources: Sources, request: messages.SuggestRecipesRequest) -> messages.SuggestRecipesResponse:
@@ -111,8 +118,8 @@ def _minimum_device_bytes(facts: Facts) -> int:
 def _suggestion(appraisal: Appraisal, *, first: bool) -> SuggestedRecipe:
     return SuggestedRecipe(
         recipe=appraisal.recipe,
-        suitable=appraisal.suitable,
-        recommended=first and appraisal.suitable,
+        suitable=not appraisal.objection,
+        recommended=first and not appraisal.objection,
         reason=_reason(appraisal),
         findings=appraisal.findings,
         minimum_device_bytes=appraisal.minimum_device_bytes,
@@ -121,13 +128,15 @@ def _suggestion(appraisal: Appraisal, *, first: bool) -> SuggestedRecipe:
 
 
 def _reason(appraisal: Appraisal) -> str:
-    wrong = next((one.message for one in appraisal.findings if one.severity == SEVERITY_ERROR), None)
-    if wrong is not None:
-        return wrong
+    if appraisal.objection:
+        return appraisal.objection
     memory, device = appraisal.prediction.memory, appraisal.prediction.device_bytes
     if memory is None:
         return "nothing speaks against it; how much memory it takes is not known"
     takes = f"takes about {words.size(memory.peak_bytes)}"
     if appraisal.prediction.fits is None:
         return f"nothing speaks against it; it {takes}"
-    return f"{takes} of {words.size(device)}" + ("" if appraisal.prediction.fits else ", which is tight")
+    if appraisal.prediction.fits:
+        return f"{takes} of {words.size(device)}"
+    least = words.size(appraisal.minimum_device_bytes)
+    return f"{takes} with its own settings; with smaller batches and checkpointing it fits into {least} of {words.size(device)}"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from supervisor.supervise import say
 from tests.unit.supervisor.conftest import STUBBORN, WELL_BEHAVED, Run, is_alive, wait_for
 from tests.unit.supervisor.run_parts import STEADY_S
 
@@ -165,3 +166,15 @@ def test_a_damaged_record_keeps_nothing_from_starting(run_parts: Start) -> None:
 def _recorded(run: Run) -> list[dict[str, float]]:
     path = run.path("processes.json")
     return json.loads(path.read_text()) if path.exists() else []
+
+
+def test_a_reader_that_has_left_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        say("gateway ready")
+        monkeypatch.undo()
+        # What is still in the buffer has nowhere to go.
+        with pytest.raises(BrokenPipeError):
+            pipe.close()

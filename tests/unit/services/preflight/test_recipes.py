@@ -56,6 +56,14 @@ async def test_how_a_private_model_is_come_by_is_not_the_recipes_doing() -> None
     assert found[0].suitable
 
 
+async def test_a_batch_that_is_too_large_is_no_objection() -> None:
+    found = {one.recipe.id: one for one in (await _suggest(KnownSources(LLAMA_2_7B), hardware=Hardware(gpu_type="L40S"))).recipes}
+    assert found["lora"].suitable
+    assert found["lora"].recommended
+    assert "with smaller batches and checkpointing it fits" in found["lora"].reason
+    assert not found["full"].suitable
+
+
 async def test_what_has_to_fit_is_what_was_asked_for() -> None:
     small = await _suggest(KnownSources(LLAMA_2_7B), hardware=Hardware(gpu_type="T4"))
     large = await _suggest(KnownSources(LLAMA_2_7B), hardware=Hardware(gpu_type="H200"))
