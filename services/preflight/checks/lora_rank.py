@@ -26,7 +26,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     rank = lora.rank
     if 0 < hidden <= rank:
         rank = max(1, min(hidden // SENSIBLE_SHARE, int(recommended(form.knobs()[RANK], hidden))))
-        text = f"method.lora_config.rank is {lora.rank}, and the model's hidden size is {hidden}: an adapter has to be narrower"
+        asked = form.value_at(facts.submitted, RANK) or lora.rank
+        text = f"method.lora_config.rank is {asked}, and the model's hidden size is {hidden}: an adapter has to be narrower"
         yield error("LORA_RANK_TOO_LARGE", RANK, text, fix(f"Set rank to {rank}", put(RANK, rank)))
     elif RANK in set(set_paths(facts.submitted)):
         # What another check proposes for it; otherwise the two would go on correcting each other.

@@ -49,11 +49,12 @@ export function useFindings({ parts, state, providerName, strict, preflight, ser
     const readable = reported.filter(({ fieldPath }) => !faults.has(fieldPath));
     const standing = current || !of ? readable : stillStanding(readable, of, configuration, known);
     // The server says the same as the rules here, and a way to put it right besides, so its own words come first.
-    const foreseen = merge(current ? standing : [], own, unsaid(advised, standing));
+    const here = unrepeated(own, standing);
+    const foreseen = merge(current ? standing : [], here, unsaid(advised, standing));
     const order = ["", ...known];
     const weight = (finding: Finding) => order.indexOf(placeOf(finding.fieldPath, known));
     // Errors first, and then as the eye goes over the form.
-    const all = merge(standing, own, server, foreseen).sort(
+    const all = merge(standing, here, server, foreseen).sort(
       (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) || weight(one) - weight(other),
     );
     const placed = new Map<string, Finding[]>();
@@ -69,6 +70,12 @@ export function useFindings({ parts, state, providerName, strict, preflight, ser
 function unsaid(findings: readonly Finding[], said: readonly Finding[]): Finding[] {
   const known = (one: Finding, other: Finding) => other.fieldPath === one.fieldPath && (one.severity !== "error" || other.severity === "error");
   return findings.filter((one) => !said.some((other) => known(one, other)));
+}
+
+/** What the server has not said with more words: it puts path and value before a rule's sentence. */
+function unrepeated(own: readonly Finding[], standing: readonly Finding[]): Finding[] {
+  const repeats = (one: Finding, other: Finding) => other.fieldPath === one.fieldPath && other.severity === "error" && other.message.includes(one.message);
+  return own.filter((one) => !standing.some((other) => repeats(one, other)));
 }
 
 /** Every part's path as they stand below each other, a group before what is in it. */
