@@ -61,7 +61,6 @@ def figures(report: report_pb2.Report) -> job_pb2.JobFigures:
         expected.step_seconds = report.throughput.step_seconds
         expected.uncorrected_step_seconds = report.throughput.uncorrected_step_seconds
         expected.tokens_per_second = report.throughput.tokens_per_second
-        expected.uncorrected_step_seconds = report.throughput.uncorrected_step_seconds
     if report.HasField("duration_seconds"):
         expected.duration_seconds = report.duration_seconds
     return expected
