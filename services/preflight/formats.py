@@ -1,4 +1,4 @@
-"""What a dataset's format implies: how its rows are read, which columns it needs, what a model has to be able to read."""
+"""What a dataset's format implies: how its rows are read, what a model has to be able to read."""
 
 from tunesmith.config.v1 import datasets_pb2
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
@@ -7,18 +7,6 @@ CHAT = datasets_pb2.DATASET_STRATEGY_CHAT
 STANDARD = datasets_pb2.DATASET_STRATEGY_STANDARD
 # Rendered with a model's chat template.
 OF_TURNS = frozenset({dataset_pb2.DATASET_FORMAT_MESSAGES, dataset_pb2.DATASET_FORMAT_SHAREGPT})
-# Columns without which rows of a format can't be trained on. The registry holds uploads to them as well.
-REQUIRED_COLUMNS: dict[dataset_pb2.DatasetFormat, tuple[str, ...]] = {
-    dataset_pb2.DATASET_FORMAT_MESSAGES: ("messages",),
-    dataset_pb2.DATASET_FORMAT_TEXT: ("text",),
-    dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION: ("prompt", "completion"),
-    dataset_pb2.DATASET_FORMAT_ALPACA: ("instruction", "output"),
-    dataset_pb2.DATASET_FORMAT_SHAREGPT: ("conversations",),
-    dataset_pb2.DATASET_FORMAT_PREFERENCE: ("chosen", "rejected"),
-    dataset_pb2.DATASET_FORMAT_IMAGE_LABEL: ("image", "label"),
-    dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION: ("image", "caption"),
-    dataset_pb2.DATASET_FORMAT_INTERACTIONS: ("user_id", "item_id"),
-}
 _IMAGES = (dataset_pb2.DATASET_FORMAT_IMAGE_LABEL, dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION)
 _TEXT, _VISION = base_model_pb2.MODALITY_TEXT, base_model_pb2.MODALITY_VISION
 _AUDIO, _VIDEO = base_model_pb2.MODALITY_AUDIO, base_model_pb2.MODALITY_VIDEO

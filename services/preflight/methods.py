@@ -21,6 +21,11 @@ SIXTEEN_BITS = frozenset({model_pb2.MODEL_PRECISION_BF16, model_pb2.MODEL_PRECIS
 INTEGERS = frozenset({model_pb2.MODEL_PRECISION_INT4, model_pb2.MODEL_PRECISION_INT8})
 
 
+def may_hold_masters(configuration: JobConfiguration) -> bool:
+    """Whether `model.master_weights` makes a difference: weights are trained whose arithmetic has 16 bits."""
+    return configuration.method.type == FULL and configuration.model.precision in SIXTEEN_BITS
+
+
 def acts(provider: Provider | None, path: str, value: int) -> bool:
     """Whether a provider acts on a value of an enum; an unknown provider on any."""
     return provider is None or path not in provider.choices or value in provider.choices[path].acting

@@ -128,9 +128,7 @@ def _trainer(facts: Facts, found: Place | None) -> Callable[[JobConfiguration], 
 
 def _decided(workload: Workload, trainer: Callable[[JobConfiguration], Execution]) -> Workload:
     """The same with master weights decided by what the device has room for, where nobody has."""
-    model = workload.configuration.model
-    open_question = workload.configuration.method.type == methods.FULL and model.precision in methods.SIXTEEN_BITS
-    if not open_question or model.HasField("master_weights"):
+    if not methods.may_hold_masters(workload.configuration) or workload.configuration.model.HasField("master_weights"):
         return workload
     configuration = JobConfiguration()
     configuration.CopyFrom(workload.configuration)

@@ -19,25 +19,25 @@ class Probing:
         self._held_bytes = held_bytes
         gpus = [device for device in self._devices if device.kind == pool_pb2.DEVICE_KIND_CUDA]
         # As torch numbers them: the order in which they were listed.
-        self._todo = list({device.name: index for index, device in reversed(list(enumerate(gpus)))}.items())
+        self._waiting = list({device.name: index for index, device in reversed(list(enumerate(gpus)))}.items())
         if not gpus:
-            self._todo = [(device.name, -1) for device in self._devices[:1]]
+            self._waiting = [(device.name, -1) for device in self._devices[:1]]
         self._probe: Probe | None = None
         self._found: dict[str, device_measurement_pb2.DeviceMeasurement] = {}
 
     def advance(self, seconds: float) -> list[pool_pb2.Device] | None:
         """Go on for about so long; returns the devices with what was found once all of it is."""
-        if self._todo:
-            name, index = self._todo[-1]
+        if self._waiting:
+            name, index = self._waiting[-1]
             if self._probe is None:
                 self._probe = _begin(index, self._held_bytes)
             found = self._probe.advance(seconds)
             if found is None:
                 return None
             self._found[name] = found
-            self._todo.pop()
+            self._waiting.pop()
             self._probe = None
-            if self._todo:
+            if self._waiting:
                 return None
         for device in self._devices:
             if device.name in self._found:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from tunesmith.preflight.v1.finding_pb2 import Finding
 
+from services.chassis.dataset_columns import REQUIRED_COLUMNS
 from services.preflight.facts import Facts
 from services.preflight.findings import error
-from services.preflight.formats import REQUIRED_COLUMNS, format_name
+from services.preflight.formats import format_name
 
 
 def check(facts: Facts) -> Iterator[Finding]:

@@ -1,14 +1,14 @@
 """All advisers, one after another on the same draft."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from google.protobuf.json_format import ParseDict
-from google.protobuf.message import Message
+from tunesmith.client.fixes import apply_fixes
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
+from tunesmith.preflight.v1.finding_pb2 import Finding
 from tunesmith.provider.v1 import lowering_pb2
 
 from services.chassis.knobs import resolved
+from services.preflight import form
 from services.preflight.defaults.of_datasets import of_datasets
 from services.preflight.defaults.of_hardware import of_hardware
 from services.preflight.defaults.of_method import of_adapter, of_method
@@ -18,6 +18,7 @@ from services.preflight.defaults.of_optimizer import of_optimizer
 from services.preflight.defaults.of_recipe import of_recipe
 from services.preflight.defaults.of_schedule import of_batch, of_schedule
 from services.preflight.defaults.suggestion import Adviser, Circumstances, Suggestion
+from services.preflight.findings import fix, put
 
 # Each sees what those before it set: a batch is chosen when everything else that takes memory is known.
 ADVISERS: tuple[Adviser, ...] = (
@@ -37,15 +38,16 @@ _IDLE = (lowering_pb2.LOWERING_ACTION_DROPPED, lowering_pb2.LOWERING_ACTION_REFU
 
 def advise(circumstances: Circumstances, draft: JobConfiguration) -> Iterator[Suggestion]:
     """Complete the draft in place, and say with what. What it has stays; what would not act on the provider is left out."""
+    idle = _idle_paths(circumstances, draft)
     for adviser in ADVISERS:
         for suggestion in adviser(circumstances, draft):
-            if _is_set(draft, suggestion.path):
+            if form.value_at(draft, suggestion.path) not in (None, []):
                 continue
-            trial = JobConfiguration()
-            trial.CopyFrom(draft)
-            ParseDict(_nested(suggestion.path, suggestion.value), trial)
-            if suggestion.path not in _idle_paths(circumstances, trial) - _idle_paths(circumstances, draft):
+            trial = apply_fixes(draft, [Finding(fix=fix("", put(suggestion.path, suggestion.value)))])
+            idle_then = _idle_paths(circumstances, trial)
+            if suggestion.path not in idle_then - idle:
                 draft.CopyFrom(trial)
+                idle = idle_then
                 yield suggestion
 
 
@@ -53,16 +55,3 @@ def _idle_paths(circumstances: Circumstances, draft: JobConfiguration) -> set[st
     lowering = circumstances.provider.lower(resolved(draft), draft)
     # A list's items are answered for one by one: `optimizations.enabled[0]`.
     return {field.field_path.partition("[")[0] for field in lowering if field.action in _IDLE}
-
-
-def _is_set(message: Message, path: str) -> bool:
-    name, _, rest = path.partition(".")
-    field = message.DESCRIPTOR.fields_by_name[name]
-    if field.is_repeated:
-        return len(getattr(message, name)) > 0
-    return message.HasField(name) and (not rest or _is_set(getattr(message, name), rest))
-
-
-def _nested(path: str, value: Any) -> dict[str, Any]:
-    name, _, rest = path.partition(".")
-    return {name: _nested(rest, value) if rest else value}

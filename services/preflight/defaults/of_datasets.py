@@ -6,8 +6,8 @@ from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 from tunesmith.registry.v1 import dataset_pb2
 
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
+from services.preflight.formats import OF_TURNS, format_name
 
-_CHAT = (dataset_pb2.DATASET_FORMAT_MESSAGES, dataset_pb2.DATASET_FORMAT_SHAREGPT)
 _STANDARD = (
     dataset_pb2.DATASET_FORMAT_TEXT,
     dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION,
@@ -20,8 +20,8 @@ def of_datasets(circumstances: Circumstances, draft: JobConfiguration) -> Iterat
     dataset = circumstances.dataset
     if dataset is None:
         return
-    rows = dataset_pb2.DatasetFormat.Name(dataset.format).removeprefix("DATASET_FORMAT_").lower().replace("_", " ")
-    if dataset.format in _CHAT:
+    rows = format_name(dataset.format).lower().replace("_", " ")
+    if dataset.format in OF_TURNS:
         reason = f"the rows are {rows}, which the model's chat template renders"
         yield Suggestion("datasets.strategy", "DATASET_STRATEGY_CHAT", reason)
     elif dataset.format in _STANDARD:

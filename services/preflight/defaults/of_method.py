@@ -6,9 +6,9 @@ from tunesmith.config.v1 import method_pb2
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 from tunesmith.registry.v1 import dataset_pb2
 
+from services.preflight import methods
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
 
-_ADAPTERS = (method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_METHOD_QLORA)
 _USUAL_RANK, _SMALL_RANK = 16, 8
 # Fewer rows than these have little to teach, and more weights than they need only memorise them.
 _FEW_ROWS = 500
@@ -32,7 +32,7 @@ def of_adapter(circumstances: Circumstances, draft: JobConfiguration) -> Iterato
     if draft.method.type == method_pb2.TRAINING_METHOD_PROMPT_TUNING:
         path = "method.prompt_tuning_config.num_virtual_tokens"
         yield Suggestion(path, _VIRTUAL_TOKENS, "enough for one task; each counts against the sequence length")
-    if draft.method.type not in _ADAPTERS:
+    if draft.method.type not in methods.LOW_RANK:
         return
     rows = circumstances.row_count
     few = rows is not None and rows < _FEW_ROWS

@@ -7,9 +7,9 @@ from tunesmith.config.v1.optimizations_pb2 import (
     OPTIMIZATION_FEATURE_DYNAMIC_PADDING,
     OPTIMIZATION_FEATURE_GRADIENT_CHECKPOINTING,
     OPTIMIZATION_FEATURE_OPTIMIZER_8BIT,
-    OptimizationFeature,
 )
 
+from services.preflight import form
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
 
 _PATH = "optimizations.enabled"
@@ -31,10 +31,6 @@ def of_optimizations(circumstances: Circumstances, draft: JobConfiguration) -> I
             break
         if saver in acting:
             wanted.append(saver)
-            reasons.append(f"{_word(saver)}, because it does not fit without")
+            reasons.append(f"{form.short(_PATH, saver).lower().replace('_', ' ')}, because it does not fit without")
     if wanted:
-        yield Suggestion(_PATH, [OptimizationFeature.Name(feature) for feature in wanted], "; ".join(reasons))
-
-
-def _word(feature: OptimizationFeature) -> str:
-    return OptimizationFeature.Name(feature).removeprefix("OPTIMIZATION_FEATURE_").lower().replace("_", " ")
+        yield Suggestion(_PATH, [form.enum_name(_PATH, feature) for feature in wanted], "; ".join(reasons))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from tunesmith.config.v1 import job_configuration_pb2, method_pb2, model_pb2
+from tunesmith.config.v1 import job_configuration_pb2
 from tunesmith.preflight.v1 import estimate_pb2
 
 from services.preflight.estimate.allocator import reserved_beyond
@@ -11,13 +11,13 @@ from services.preflight.estimate.host import held_beyond
 from services.preflight.estimate.parameters import parameters_of
 from services.preflight.estimate.phases import COMPONENTS, Parts, Phases, total
 from services.preflight.estimate.workload import Workload
+from services.preflight.methods import may_hold_masters
 from workers.providers.execution import Execution
 
 # Nineteen in twenty runs, until this installation's own jobs say more: of a GPU's allocator, of a process's memory, and of a
 # model of which only the sizes are known.
 GPU_MARGIN, CPU_MARGIN, UNKNOWN_MARGIN = 0.07, 0.15, 0.3
 _GIGABYTE = 1e9
-_CAN_HOLD_MASTERS = (model_pb2.MODEL_PRECISION_BF16, model_pb2.MODEL_PRECISION_FP16)
 
 
 def estimate_memory(workload: Workload, own: Execution | None = None) -> estimate_pb2.MemoryEstimate:
@@ -67,9 +67,7 @@ def decide_master_weights(
     Yes where nobody knows the device, and where it makes no difference.
     """
     configuration = workload.configuration
-    if configuration.method.type != method_pb2.TRAINING_METHOD_FULL or configuration.model.precision not in _CAN_HOLD_MASTERS:
-        return True
-    if not workload.device.memory_bytes:
+    if not may_hold_masters(configuration) or not workload.device.memory_bytes:
         return True
     tried = job_configuration_pb2.JobConfiguration()
     tried.CopyFrom(configuration)

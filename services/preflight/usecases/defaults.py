@@ -59,7 +59,7 @@ def _circumstances(
     place = facts.prediction.place
 
     def fits(draft: JobConfiguration) -> bool | None:
-        return predicted(facts.with_configuration(draft)).prediction.fits
+        return predicted(facts.with_configuration(draft), memory_only=True).prediction.fits
 
     return Circumstances(
         base_model=base_model,

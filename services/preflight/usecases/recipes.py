@@ -111,7 +111,7 @@ def _minimum_device_bytes(facts: Facts) -> int:
     configuration.schedule.sequence_length = _SMALLEST_ROW_TOKENS
     if OPTIMIZATION_FEATURE_GRADIENT_CHECKPOINTING not in configuration.optimizations.enabled:
         configuration.optimizations.enabled.append(OPTIMIZATION_FEATURE_GRADIENT_CHECKPOINTING)
-    memory = predicted(facts.with_configuration(configuration)).prediction.memory
+    memory = predicted(facts.with_configuration(configuration), memory_only=True).prediction.memory
     return memory.high_bytes if memory is not None else 0
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from tunesmith.registry.v1 import dataset_pb2
 
-from services.registry.ingest.detect import REQUIRED_COLUMNS, Format
+from services.chassis.dataset_columns import REQUIRED_COLUMNS
+from services.registry.ingest.detect import Format
 from services.registry.ingest.rows import quoted
 
 Check = Callable[[dict[str, Any]], str | None]

@@ -6,7 +6,8 @@ from tunesmith.registry.v1.base_model_pb2 import Modality
 from tunesmith.registry.v1.dataset_pb2 import DatasetFormat
 from tunesmith.registry.v1.dataset_statistics_pb2 import DatasetStatistics
 
-from services.preflight.formats import READS, REQUIRED_COLUMNS
+from services.chassis.dataset_columns import REQUIRED_COLUMNS
+from services.preflight.formats import READS
 from tests.unit.services.preflight.known import GPT_2, LLAMA_2_7B, PICO, VIT, changed, codes, configuration, dataset, report, the
 
 

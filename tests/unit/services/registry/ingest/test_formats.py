@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tunesmith.registry.v1 import dataset_pb2
 
-from services.registry.ingest.detect import REQUIRED_COLUMNS
+from services.chassis.dataset_columns import REQUIRED_COLUMNS
 from services.registry.ingest.formats import CHECKS
 from tests.conftest import FOREIGN_DATA
 from tests.unit.services.registry.ingest.reading import broken_at_17, jsonl, problems, read
