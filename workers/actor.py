@@ -31,7 +31,7 @@ from workers.own_thread import in_own_thread
 from workers.report import Reporter
 from workers.training.inputs import Inputs
 from workers.training.sink import Sink, Stopped, obey
-from workers.trim import trim
+from workers.heap import trim
 
 # What the process ends with when its attempt is no longer its own, so that nothing of it can write any more.
 ABANDONED_EXIT_CODE = 75

@@ -12,6 +12,7 @@ from tunesmith.pool.v1 import pool_pb2
 from services.chassis.settings import Settings
 from workers.actor import OMP_VARIABLE
 from workers.crew import ActorLost, ClusterLost, Warm
+from workers.heap import ONE_HEAP
 
 NAMESPACE = "tunesmith"
 PING_TIMEOUT_S = 30.0
@@ -168,7 +169,11 @@ class Cluster:
         if best is None:
             raise ClusterLost("no machine of the Ray cluster is alive")
         actor_class = ray.remote(TrainingProcess).options(
-            num_cpus=best.get("CPU", 0), num_gpus=best.get("GPU", 0), max_restarts=0, max_task_retries=0
+            num_cpus=best.get("CPU", 0),
+            num_gpus=best.get("GPU", 0),
+            max_restarts=0,
+            max_task_retries=0,
+            runtime_env={"env_vars": ONE_HEAP},
         )
         return RayActor(actor_class.remote(*self._arguments))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from bench.memory.shapes import base_model, write_model, write_rows
 from bench.record import ROOT
 from services.preflight.estimate.memory import estimate_memory
 from services.preflight.estimate.workload import Workload
+from workers.heap import ONE_HEAP
 from workers.providers.local import LOCAL
 
 TIMEOUT_S = 900.0
@@ -53,7 +55,7 @@ def run(case: Case, base: Path, shape: dict[str, Any], folder: Path) -> dict[str
     (folder / "case.json").write_text(json.dumps(dataclasses.asdict(case)))
     write_rows(folder / "rows.jsonl", case.lengths, shape["vocab_size"])
     command = [sys.executable, "-m", "bench.memory.one", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | ONE_HEAP, capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode:
         raise RuntimeError(f"{case.name}: {done.stderr[-2000:]}")
     measured: dict[str, Any] = json.loads((folder / "measured.json").read_text())

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from workers.trim import trim
+from workers.heap import trim
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as functional
 from tunesmith.pool.v1 import device_measurement_pb2 as measurement_pb2
 
-from workers.trim import trim
+from workers.heap import trim
 
 PRECISIONS: dict[measurement_pb2.MatmulPrecision, torch.dtype] = {
     measurement_pb2.MATMUL_PRECISION_FP32: torch.float32,
