@@ -26,12 +26,12 @@ from services.chassis.logging import configure_logging
 from workers import devices
 from workers.cache import Cache
 from workers.door import Door, LeaseLost
+from workers.heap import trim
 from workers.inputs import Fetcher
 from workers.own_thread import in_own_thread
 from workers.report import Reporter
 from workers.training.inputs import Inputs
 from workers.training.sink import Sink, Stopped, obey
-from workers.heap import trim
 
 # What the process ends with when its attempt is no longer its own, so that nothing of it can write any more.
 ABANDONED_EXIT_CODE = 75

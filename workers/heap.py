@@ -3,8 +3,8 @@
 import ctypes
 import sys
 
-# For a process that trains, before it starts: a thread that is not the first gets heaps of its own, in pieces of 64 MiB whose gaps
-# differ from run to run. One job of a thread's own held 638 to 956 MiB in five runs; in the process's one heap, 608 to 662.
+# For a process that trains, before it starts: a thread that is not the first gets heaps of its own, in pieces of 64 MiB whose
+# gaps differ from run to run. One job in such heaps held 638 to 956 MiB in five runs; in the process's one heap, 608 to 662.
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
 
 

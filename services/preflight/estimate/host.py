@@ -2,7 +2,8 @@
 
 The C library's allocator maps blocks of 32 MiB and more one by one and gives them back; smaller ones lie in a heap (workers.heap
 sees to it that there is one), where what was freed leaves gaps that the next tensor may not fit, until there are enough of every
-size. Compiled kernels and their packed copies of weights stay too. All figures were found with the seen half of `bench.memory`, whose unseen half judges them.
+size. Compiled kernels and their packed copies of weights stay too. All figures were found with the seen half of `bench.memory`,
+whose unseen half judges them.
 """
 
 _MIB = 2**20
