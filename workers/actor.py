@@ -8,7 +8,8 @@ import gc
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,23 @@ from services.chassis.logging import configure_logging
 from workers import devices
 from workers.cache import Cache
 from workers.door import Door, LeaseLost
+from workers.export.inputs import ExportInputs
 from workers.heap import trim
 from workers.inputs import Fetcher
 from workers.own_thread import in_own_thread
+from workers.partitions import is_partition
+from workers.providers import PROVIDERS as BACKENDS
+from workers.providers.asked import needs_for
+from workers.providers.engines import ENGINES
 from workers.report import Reporter
 from workers.training.inputs import Inputs
+from workers.training.recipes import MODULES
 from workers.training.sink import Sink, Stopped, obey
 
 # What the process ends with when its attempt is no longer its own, so that nothing of it can write any more.
 ABANDONED_EXIT_CODE = 75
 OMP_VARIABLE = "OMP_NUM_THREADS"
+CUDA_VARIABLE = "CUDA_VISIBLE_DEVICES"
 # How many compiled kernels oneDNN keeps for the process, at about a quarter of a MiB each. Its own default is 1,024; what
 # counts while a job runs is torch's cache in front of it, which goes with the job's thread.
 PRIMITIVES_VARIABLE, MAX_PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256"
@@ -43,28 +51,45 @@ PRIMITIVES_VARIABLE, MAX_PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256"
 log = structlog.get_logger()
 
 Recipe = Callable[[worker.Assignment, Inputs, Sink], None]
-# Provider, and what its configuration trains.
-RecipeKey = tuple[str, method_pb2.TrainingMethod, method_pb2.TrainingObjective]
+Export = Callable[[worker.Assignment, ExportInputs, Sink], None]
+# Provider, and what its configuration optimises.
+RecipeKey = tuple[str, method_pb2.TrainingObjective]
 
 
-def _supervised(assignment: worker.Assignment, inputs: Inputs, sink: Sink) -> None:
-    from workers.training import supervised
+def _train(assignment: worker.Assignment, inputs: Inputs, sink: Sink) -> None:
+    from workers.training.attempt import run
 
-    in_own_thread(lambda: supervised.run(assignment, inputs, sink))
+    in_own_thread(lambda: run(assignment, inputs, sink))
 
 
-RECIPES: dict[RecipeKey, Recipe] = {
-    ("local", method_pb2.TRAINING_METHOD_FULL, method_pb2.TRAINING_OBJECTIVE_SFT): _supervised,
-    ("local", method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_OBJECTIVE_SFT): _supervised,
+RECIPES: dict[RecipeKey, Recipe] = {("local", objective): _train for objective in MODULES}
+PROVIDERS = sorted({provider for provider, _ in RECIPES})
+
+
+def _train_elsewhere(assignment: worker.Assignment, inputs: Inputs, sink: Sink) -> None:
+    from workers.engines.run import run
+
+    run(assignment, inputs, sink)
+
+
+# Of engines in environments of their own; a pool that does not offer one is leased no such job.
+ENGINE_RECIPES: dict[RecipeKey, Recipe] = {
+    (name, objective): _train_elsewhere for name in ENGINES for objective in BACKENDS[name].choices["method.objective"].acting
 }
-PROVIDERS = sorted({provider for provider, _, _ in RECIPES})
+
+
+def _export(assignment: worker.Assignment, inputs: ExportInputs, sink: Sink) -> None:
+    from workers.export.export import run
+
+    in_own_thread(lambda: run(assignment, inputs, sink))
 
 
 class TrainingActor:
     """Runs attempts, one at a time.
 
     `omp_num_threads` is the agent's own OMP_NUM_THREADS, None if it has none; where training stands is stored about every
-    `training_state_seconds`; inputs that no job uses are kept up to `cache_max_bytes`.
+    `training_state_seconds`; inputs that no job uses are kept up to `cache_max_bytes`. Actors of one home have a `number` each.
+    `visible_devices` is what CUDA may see; None leaves that to Ray.
     """
 
     def __init__(
@@ -78,17 +103,23 @@ class TrainingActor:
         cache_max_bytes: int,
         recipes: Mapping[RecipeKey, Recipe] | None = None,
         exit_process: Callable[[int], None] = os._exit,
+        export: Export = _export,
+        number: int = 0,
+        visible_devices: str | None = None,
     ) -> None:
         configure_logging("actor", log_level)
+        if visible_devices is not None:
+            os.environ[CUDA_VARIABLE] = visible_devices
         use_threads_of_a_plain_script(omp_num_threads)
         os.environ.setdefault(PRIMITIVES_VARIABLE, MAX_PRIMITIVES)
         self._door = Door(address, clock=time.monotonic)
         self._pool_id = pool_id
         self._training_state_seconds = training_state_seconds
-        self._recipes = RECIPES if recipes is None else recipes
+        self._recipes = RECIPES | ENGINE_RECIPES if recipes is None else recipes
         self._exit_process = exit_process
+        self._export = export
         self._cache = Cache(Path(home) / "cache", cache_max_bytes)
-        self._work_root = Path(home) / "work"
+        self._work_root = work_root(Path(home), number)
         self._devices: list[pool_pb2.Device] = []
         self._probing: Any = None
         self._clear_leftovers()
@@ -99,13 +130,13 @@ class TrainingActor:
         # Loading leaves no garbage worth the half second that looking for it takes, each time somebody looks.
         gc.disable()
         try:
-            from workers.training import supervised  # noqa: F401 - loads torch, transformers, peft and trl
             from workers.training.gpus import gpus
+            from workers.training.recipes import supervised  # noqa: F401 - loads torch, transformers, peft and trl
         finally:
             gc.freeze()
             gc.enable()
         self._warm_up()
-        self._devices = [devices.cpu(), *gpus()]
+        self._devices = [devices.cpu(), *gpus(partition=is_partition(os.environ.get(CUDA_VARIABLE, "")))]
         return [device.SerializeToString() for device in self._devices], time.monotonic() - began, self.held_bytes()
 
     def probe(self, seconds: float) -> list[bytes] | None:
@@ -179,16 +210,20 @@ class TrainingActor:
 
     def _attempt(self, assignment: worker.Assignment, reporter: Reporter, work_folder: Path) -> worker.Outcome:
         try:
-            recipe = _recipe_for(assignment, self._recipes)
+            recipe = None if assignment.HasField("export") else _recipe_for(assignment, self._recipes)
             reporter.stage("Fetching the inputs")
             lease = reporter.lease
             fetcher = Fetcher(self._door, lease.token, self._cache, lambda: obey(reporter), lease.pause_work, reporter.warning)
-            inputs = replace(
-                fetcher.fetch(assignment, work_folder),
-                training_state_seconds=self._training_state_seconds,
-                tokenised_folder=self._cache.tokenised,
-            )
-            recipe(assignment, inputs, reporter)
+            if recipe is None:
+                self._export(assignment, fetcher.fetch_export(assignment, work_folder), reporter)
+            else:
+                inputs = replace(
+                    fetcher.fetch(assignment, work_folder),
+                    training_state_seconds=self._training_state_seconds,
+                    tokenised_folder=self._cache.tokenised,
+                )
+                with _share_of_gpu(assignment):
+                    recipe(assignment, inputs, reporter)
         except Stopped as stopped:
             return _stopped(stopped)
         except LeaseLost as lost:
@@ -218,17 +253,34 @@ class TrainingActor:
 
 
 def _recipe_for(assignment: worker.Assignment, recipes: Mapping[RecipeKey, Recipe]) -> Recipe:
-    method = assignment.configuration.method
-    recipe = recipes.get((assignment.provider, method.type, method.objective))
+    objective = assignment.configuration.method.objective
+    recipe = recipes.get((assignment.provider, objective))
     if recipe is None:
-        names = (
-            assignment.provider,
-            method_pb2.TrainingMethod.Name(method.type),
-            method_pb2.TrainingObjective.Name(method.objective),
-        )
-        text = f"this pool has no recipe for {', '.join(names)}; choose another method, or run a pool that has one"
+        what = f"{assignment.provider}, {method_pb2.TrainingObjective.Name(objective)}"
+        text = f"this pool has no recipe for {what}; choose another objective, or run a pool that has one"
         raise FailedPrecondition("NO_RECIPE", text)
     return recipe
+
+
+@contextmanager
+def _share_of_gpu(assignment: worker.Assignment) -> Iterator[None]:
+    """Leave the rest of the GPU's memory to those who train beside this job."""
+    share = needs_for(assignment.provider, assignment.configuration).gpu_share
+    if share >= 1:
+        yield
+        return
+    from workers.training.gpus import limit_memory
+
+    limit_memory(share)
+    try:
+        yield
+    finally:
+        limit_memory(1.0)
+
+
+def work_root(home: Path, number: int) -> Path:
+    """Where an actor has the folders of its attempts: nobody else's."""
+    return home / ("work" if number == 0 else f"work-{number}")
 
 
 def use_threads_of_a_plain_script(omp_num_threads: str | None) -> None:

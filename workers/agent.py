@@ -24,6 +24,7 @@ from workers.actor import PROVIDERS
 from workers.cluster import Cluster
 from workers.crew import ClusterLost
 from workers.door import Door
+from workers.engines.offered import offered
 from workers.inquiries import Inquiries
 from workers.leasing import Leasing
 from workers.pool_id import AgentRunning, keep_pool_id
@@ -42,7 +43,8 @@ def main() -> int:
     configure_logging("agent", settings.log_level)
     try:
         pool_id, _lock = keep_pool_id(settings.home / "agent")
-    except AgentRunning as error:
+        engines = offered(settings.engines)
+    except (AgentRunning, ValueError) as error:
         log.error("agent_refused", message=str(error))
         return 1
     cluster = Cluster(settings, pool_id)
@@ -51,7 +53,7 @@ def main() -> int:
     pool = worker.RegisterPoolRequest(
         pool_id=pool_id,
         display_name=socket.gethostname()[:LONGEST_NAME_CHARACTERS],
-        providers=PROVIDERS,
+        providers=[*PROVIDERS, *engines],
         devices=[devices.cpu()],
         instance_id=new_id(),
     )

@@ -1,5 +1,6 @@
 """Files by their SHA-256: what one job fetched, the next one has."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from google.rpc import code_pb2, status_pb2
 
 from services.chassis.errors import FailedPrecondition, ResourceExhausted
 from workers.door import Refused
-from workers.whole_file import PARTIAL, whole_file
+from workers.whole_file import PARTIAL, remove_unless_used, whole_file
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MIB = 1024**2
@@ -26,13 +27,14 @@ class Cache:
     """A folder of files named by their SHA-256. A file is there whole or not at all.
 
     With `max_bytes`, what was used longest ago makes room for what is new; what the running attempt uses stays, even if that
-    alone is more.
+    alone is more. Actors that run beside each other share a folder: each locks what it uses.
     """
 
     def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._in_use: set[Path] = set()
+        # Each with its lock, which goes with the process at the latest.
+        self._in_use: dict[Path, BinaryIO] = {}
 
     @property
     def tokenised(self) -> Path:
@@ -47,9 +49,9 @@ class Cache:
                 return None
             # The time of its last use: file systems keep none that can be relied on.
             os.utime(path)
+            self._use(path)
         except FileNotFoundError:
             return None
-        self._in_use.add(path)
         return path
 
     def add(self, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> Path:
@@ -60,17 +62,31 @@ class Cache:
         self._check_room(size_bytes, what)
         with whole_file(path) as file:
             _write(file, sha256, size_bytes, chunks, what)
-        self._in_use.add(path)
+        self._use(path)
         return path
 
     def end_use(self) -> None:
         """The attempt that used files is over."""
+        for lock in self._in_use.values():
+            lock.close()
         self._in_use.clear()
         self._make_room(0)
 
     def discard_partial(self) -> None:
-        """Remove what a process that died was fetching."""
-        shutil.rmtree(self._folder / PARTIAL, ignore_errors=True)
+        """Remove what processes that died were fetching."""
+        for left in (self._folder / PARTIAL).glob("*"):
+            remove_unless_used(left)
+
+    def _use(self, path: Path) -> None:
+        """Keep a file there for as long as it is used. Raises FileNotFoundError."""
+        if path not in self._in_use:
+            lock = path.open("rb")
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if os.fstat(lock.fileno()).st_nlink == 0:
+                # Another actor removed it in between.
+                lock.close()
+                raise FileNotFoundError(path)
+            self._in_use[path] = lock
 
     def _path(self, sha256: str) -> Path:
         if _SHA256.fullmatch(sha256) is None:
@@ -81,14 +97,13 @@ class Cache:
     def _make_room(self, size_bytes: int) -> None:
         if self._max_bytes is None or not self._folder.exists():
             return
-        files = [(path, path.stat()) for path in self._folder.glob("*/*") if path.parent.name != PARTIAL]
+        files = [found for path in self._folder.glob("*/*") if path.parent.name != PARTIAL and (found := _seen(path))]
         excess = sum(stat.st_size for _, stat in files) + size_bytes - self._max_bytes
         missing = max(excess, size_bytes - shutil.disk_usage(self._folder).free)
         for path, stat in sorted(files, key=lambda file: file[1].st_mtime_ns):
             if missing <= 0:
                 return
-            if path not in self._in_use:
-                path.unlink(missing_ok=True)
+            if path not in self._in_use and remove_unless_used(path):
                 missing -= stat.st_size
                 log.info("cache_file_removed", file=path.name, size_bytes=stat.st_size)
 
@@ -98,6 +113,14 @@ class Cache:
             needed, left = f"{size_bytes // _MIB} MiB", f"{free // _MIB} MiB"
             text = f"{what} takes {needed}, and the worker's disk has {left} left; free some in {self._folder}"
             raise ResourceExhausted("DISK_FULL", text)
+
+
+def _seen(path: Path) -> tuple[Path, os.stat_result] | None:
+    """A file with its size and time; None if another actor has just removed it."""
+    try:
+        return path, path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _write(file: BinaryIO, sha256: str, size_bytes: int, chunks: Iterable[bytes], what: str) -> None:

@@ -135,6 +135,10 @@ class Door:
         """One file of the training state that an earlier attempt stored."""
         return self._read("ReadTrainingStateFile", request, size_bytes)
 
+    def read_export_source_file(self, request: worker.ReadExportSourceFileRequest, size_bytes: int) -> Iterator[bytes]:
+        """One file of what the job exports."""
+        return self._read("ReadExportSourceFile", request, size_bytes)
+
     def write_artifact_set(
         self, parts: Iterable[worker.WriteArtifactSetRequest], size_bytes: int
     ) -> worker.WriteArtifactSetResponse:

@@ -12,6 +12,7 @@ from tunesmith.worker.v1 import worker_service_pb2 as worker
 from services.chassis.errors import FailedPrecondition
 from workers.cache import Cache
 from workers.door import Door, Refused, persistently
+from workers.export.inputs import ADAPTER_CONFIG, ExportInputs
 from workers.training.inputs import Inputs
 
 # What may stand between the slashes of a file's path. A worker writes where the path points, so it relies on nobody's check.
@@ -20,7 +21,9 @@ _PATH_PART = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+\-]*")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)?")
 
 MODEL_FOLDER = "base-model"
+TEACHER_FOLDER = "teacher-model"
 STATE_FOLDER = "earlier-state"
+SOURCE_FOLDER = "export-source"
 
 log = structlog.get_logger()
 
@@ -50,32 +53,63 @@ class Fetcher:
 
     def fetch(self, assignment: worker.Assignment, work_folder: Path) -> Inputs:
         """Everything the job trains on. Raises Refused if the service sends something else than it announced."""
-        base_model, revision = self._base_model(assignment.base_model, work_folder / MODEL_FOLDER)
+        base_model, revision = self._model(assignment.base_model, work_folder / MODEL_FOLDER, worker.MODEL_ROLE_BASE)
+        teacher, teacher_revision = None, None
+        if assignment.HasField("teacher_model"):
+            folder = work_folder / TEACHER_FOLDER
+            teacher, teacher_revision = self._model(assignment.teacher_model, folder, worker.MODEL_ROLE_TEACHER)
         training = self._rows(assignment.training_dataset, worker.DATASET_ROLE_TRAINING)
         validation = None
         if assignment.HasField("validation_dataset"):
             validation = self._rows(assignment.validation_dataset, worker.DATASET_ROLE_VALIDATION)
         earlier = self._earlier_state(assignment, work_folder)
-        return Inputs(base_model, revision, training, validation, work_folder, earlier)
+        return Inputs(
+            base_model,
+            revision,
+            training,
+            validation,
+            work_folder,
+            earlier,
+            teacher_model=teacher,
+            teacher_revision=teacher_revision,
+        )
 
-    def _base_model(self, model: base_model_pb2.BaseModel, folder: Path) -> tuple[str, str | None]:
+    def fetch_export(self, assignment: worker.Assignment, work_folder: Path) -> ExportInputs:
+        """Everything an export is made from; the base model only if the source is none by itself."""
+        source, folder = assignment.export_source, work_folder / SOURCE_FOLDER
+        for file in source.files:
+            link = below(folder, file.path)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(self._source_file(file), link.parent))
+        if all(file.path != ADAPTER_CONFIG for file in source.files):
+            return ExportInputs(None, None, folder, work_folder)
+        base_model, revision = self._model(assignment.base_model, work_folder / MODEL_FOLDER, worker.MODEL_ROLE_BASE)
+        return ExportInputs(base_model, revision, folder, work_folder)
+
+    def _source_file(self, file: worker.ArtifactFile) -> Path:
+        request = worker.ReadExportSourceFileRequest(lease=self._lease, path=file.path)
+        return self._file(
+            file.sha256, file.size_bytes, file.path, lambda: self._door.read_export_source_file(request, file.size_bytes)
+        )
+
+    def _model(self, model: base_model_pb2.BaseModel, folder: Path, role: worker.ModelRole) -> tuple[str, str | None]:
         if model.files:
-            self._link_model(model.files, folder)
+            self._link_model(model.files, folder, role)
             return str(folder), None
         if _HUB_NAME.fullmatch(model.hub_repo) is None:
             text = f"base model {model.display_name!r} has no files and no hub name; register it again"
             raise FailedPrecondition("BASE_MODEL_WITHOUT_FILES", text)
         return model.hub_repo, model.revision or None
 
-    def _link_model(self, files: Sequence[base_model_pb2.BaseModelFile], folder: Path) -> None:
+    def _link_model(self, files: Sequence[base_model_pb2.BaseModelFile], folder: Path, role: worker.ModelRole) -> None:
         """Make a folder of links into the cache, as the hub's own cache does."""
         for file in files:
             link = below(folder, file.path)
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(os.path.relpath(self._model_file(file), link.parent))
+            link.symlink_to(os.path.relpath(self._model_file(file, role), link.parent))
 
-    def _model_file(self, file: base_model_pb2.BaseModelFile) -> Path:
-        request = worker.ReadBaseModelFileRequest(lease=self._lease, path=file.path)
+    def _model_file(self, file: base_model_pb2.BaseModelFile, role: worker.ModelRole) -> Path:
+        request = worker.ReadBaseModelFileRequest(lease=self._lease, path=file.path, role=role)
         return self._file(
             file.sha256, file.size_bytes, file.path, lambda: self._door.read_base_model_file(request, file.size_bytes)
         )
@@ -98,14 +132,14 @@ class Fetcher:
             return None
         return folder
 
-    def _fetch_state(self, files: Sequence[worker.TrainingStateFile], folder: Path, cache: Cache) -> None:
+    def _fetch_state(self, files: Sequence[worker.ArtifactFile], folder: Path, cache: Cache) -> None:
         """Put the files into a folder. They go with the attempt: no other job has a use for them."""
         for file in files:
             target = below(folder, file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._state_file(file, cache).replace(target)
 
-    def _state_file(self, file: worker.TrainingStateFile, cache: Cache) -> Path:
+    def _state_file(self, file: worker.ArtifactFile, cache: Cache) -> Path:
         request = worker.ReadTrainingStateFileRequest(lease=self._lease, path=file.path)
         return self._add(
             cache,

@@ -4,10 +4,11 @@ import math
 import time
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from tunesmith.job.v1 import job_event_pb2, job_pb2, metric_pb2
+from tunesmith.job.v1 import histogram_pb2, job_event_pb2, job_pb2, metric_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 # The contract's limits on one report, and a size that stays far below a gRPC message's.
@@ -16,8 +17,11 @@ MAX_SERIES = 1000
 MAX_CHUNK_POINTS = 10_000
 MAX_REPORT_POINTS = 50_000
 MAX_MESSAGE_CHARACTERS = 16_384
+MAX_REPORT_HISTOGRAMS = 1000
 # A point takes 24 bytes. A door that is away for days must not end a run for want of memory.
 MAX_WAITING_POINTS = 2_000_000
+# A histogram takes half a kilobyte.
+MAX_WAITING_HISTOGRAMS = 50_000
 
 log = structlog.get_logger()
 
@@ -47,6 +51,8 @@ class Outbox:
         self._waiting_points = 0
         self._dropped_points = 0
         self._measured: job_pb2.JobFigures | None = None
+        self._histograms: deque[histogram_pb2.WeightHistogram] = deque()
+        self._dropped_histograms = 0
 
     def add_event(self, kind: job_event_pb2.JobEventType, message: str, detail: dict[str, float] | None = None) -> None:
         """One event. Figures that JSON can't hold are left out of its detail."""
@@ -66,6 +72,13 @@ class Outbox:
         for key, value in values.items():
             self._add_point(key, step, value, now_ms)
 
+    def add_histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None:
+        """Histograms of one step: all of them, or none if too many wait."""
+        if len(self._histograms) + len(histograms) > MAX_WAITING_HISTOGRAMS:
+            self._dropped_histograms += len(histograms)
+        else:
+            self._histograms.extend(histograms)
+
     def add_figures(self, figures: job_pb2.JobFigures) -> None:
         """Figures that became known."""
         if self._measured is None:
@@ -74,7 +87,8 @@ class Outbox:
 
     def is_empty(self) -> bool:
         """Whether everything was cut."""
-        return not (self._progress or self._events or self._series or self._measured or self._dropped_points)
+        said = self._progress or self._events or self._series or self._measured or self._histograms
+        return not (said or self._dropped_points or self._dropped_histograms)
 
     def cut(self) -> worker.ReportRequest:
         """Take out as much as one report holds, oldest first. Lease and sequence are the caller's to set."""
@@ -84,6 +98,8 @@ class Outbox:
         while self._events and len(request.events) < MAX_EVENTS:
             request.events.append(self._events.popleft())
         request.metrics.extend(self._cut_series())
+        while self._histograms and len(request.histograms) < MAX_REPORT_HISTOGRAMS:
+            request.histograms.append(self._histograms.popleft())
         return request
 
     def _add_point(self, key: str, step: int, value: float, now_ms: int) -> None:
@@ -112,15 +128,20 @@ class Outbox:
         return chunks
 
     def _confess_drops(self) -> None:
-        if self._dropped_points == 0 or self._waiting_points >= self._max_waiting_points:
-            return
+        if self._dropped_points and self._waiting_points < self._max_waiting_points:
+            self._confess(self._dropped_points, "metric points", self._max_waiting_points)
+            self._dropped_points = 0
+        if self._dropped_histograms and len(self._histograms) < MAX_WAITING_HISTOGRAMS:
+            self._confess(self._dropped_histograms, "histograms", MAX_WAITING_HISTOGRAMS)
+            self._dropped_histograms = 0
+
+    def _confess(self, count: int, what: str, most: int) -> None:
         text = (
-            f"{self._dropped_points} metric points are missing: the job service was away while more than "
-            f"{self._max_waiting_points} waited. The training went on and its result is whole."
+            f"{count} {what} are missing: the job service was away while more than {most} waited. The training went on and its "
+            "result is whole."
         )
-        log.warning("metric_points_dropped", count=self._dropped_points)
+        log.warning(f"{what.replace(' ', '_')}_dropped", count=count)
         self._events.append(worker.ReportedEvent(type=job_event_pb2.JOB_EVENT_TYPE_WARNING, message=text))
-        self._dropped_points = 0
 
 
 def _shortened(message: str) -> str:

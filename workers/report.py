@@ -1,17 +1,21 @@
 """What a recipe tells and hears: status back, which never disturbs the training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
-from tunesmith.job.v1 import artifact_pb2, job_event_pb2, job_pb2
+from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_event_pb2, job_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
-from workers.door import Door, LeaseLost
+from services.chassis.errors import ServiceError
+from workers.door import Door, DoorError, LeaseLost, Refused
 from workers.lease import Lease
 from workers.sender import Sender
 from workers.training.sink import Stopped
 from workers.upload import store
+
+# An attempt that hangs has lost enough time: its last words don't wait longer for a door that is away.
+LAST_WORDS_S = 15.0
 
 log = structlog.get_logger()
 
@@ -57,9 +61,32 @@ class Reporter:
         self._sender.say(lambda outbox: outbox.add_points(step, values), urgent=self._first_metrics and step > 0)
         self._first_metrics = self._first_metrics and step == 0
 
+    def histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None:
+        """How the trained weights are distributed."""
+        self._sender.say(lambda outbox: outbox.add_histograms(histograms))
+
     def measured(self, figures: job_pb2.JobFigures) -> None:
         """Figures that became known."""
         self._sender.say(lambda outbox: outbox.add_figures(figures))
+
+    def hung(self, error: ServiceError) -> None:
+        """Give the job back for another attempt, with the reason, and abandon this one: its thread obeys nobody any more.
+
+        If the door is away, the job comes back when the agent sees that its actor has died, without the reason.
+        """
+        self.warning(f"The attempt is given up: {error.message}.")
+        self._sender.flush(LAST_WORDS_S)
+        status = error.status()
+        request = worker.ReleaseLeaseRequest(lease=self.lease.token, reason=status.message, error=status)
+        try:
+            self._door.release_lease(request)
+        except (DoorError, Refused) as failure:
+            log.warning("release_failed", job=self.lease.token.job_id, message=str(failure))
+        self.lease.lose(status.message)
+
+    def flush(self) -> None:
+        """Wait until everything that was said is acknowledged, or the lease is lost."""
+        self._sender.flush()
 
     def directive(self) -> worker.Directive:
         """What a person wants, as last heard; CANCEL once the lease is lost."""

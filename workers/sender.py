@@ -42,12 +42,12 @@ class Sender:
             self._urgent = self._urgent or urgent
             self._changed.notify_all()
 
-    def flush(self) -> None:
-        """Wait until everything that was said is acknowledged, or the lease is lost."""
+    def flush(self, patience_s: float | None = None) -> None:
+        """Wait until everything that was said is acknowledged, the lease is lost, or patience is."""
         with self._changed:
             self._urgent = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._lease.is_lost() or (self._outbox.is_empty() and not self._sending))
+            self._changed.wait_for(lambda: self._lease.is_lost() or (self._outbox.is_empty() and not self._sending), patience_s)
 
     def close(self, outcome: worker.Outcome) -> worker.Outcome:
         """Say all that is left, then how the attempt ended; returns the outcome that the service took.

@@ -1,5 +1,6 @@
 """Files of the worker's cache: under their name they are whole and on the disk, or not there at all."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,26 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with partial.open("xb") as file:
+            # As long as it is written: who finds it unlocked finds it left.
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
             # Without this a power cut may leave a file of the right name and length, full of zeros.
             os.fsync(file.fileno())
-        partial.chmod(_READ_ONLY)
-        partial.replace(path)
+            partial.chmod(_READ_ONLY)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_unless_used(path: Path) -> bool:
+    """Remove a file that no process has locked; tells whether it is gone."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True

@@ -21,7 +21,7 @@ from bench.record import ROOT
 from services.preflight.estimate.memory import estimate_memory
 from services.preflight.estimate.workload import Workload
 from workers.heap import ONE_HEAP
-from workers.providers.local import LOCAL
+from workers.providers.local.provider import LOCAL
 
 TIMEOUT_S = 900.0
 

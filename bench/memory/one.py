@@ -30,6 +30,8 @@ class Listener:
     def warning(self, message: str) -> None: ...
     def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
     def evaluated(self, step: int, loss: float) -> None: ...
+    def histograms(self, histograms: Any) -> None: ...
+    def hung(self, error: Any) -> None: ...
     def add_artifacts(self, kind: Any, name: str, step: int, folder: Path) -> None: ...
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
@@ -50,7 +52,7 @@ def main(folder: Path) -> None:
     gc.disable()
     import torch
 
-    from workers.training import supervised
+    from workers.training.attempt import run
     from workers.training.inputs import Inputs
     from workers.training.memory import settle
     from workers.training.warm_up import warm_up
@@ -61,7 +63,7 @@ def main(folder: Path) -> None:
     settle()
     listener = Listener()
     inputs = Inputs(str(folder / "base"), None, folder / "rows.jsonl", None, folder / "work")
-    in_own_thread(lambda: supervised.run(_assignment(case), inputs, listener))
+    in_own_thread(lambda: run(_assignment(case), inputs, listener))
     measured: dict[str, Any] = {"peak_bytes": listener.figures.peak_memory_bytes, "steady_bytes": listener.steady_bytes}
     if torch.cuda.is_available():
         measured["allocated_bytes"] = torch.cuda.max_memory_allocated()

@@ -19,7 +19,7 @@ from bench.step_time.cases import SHAPES, Case
 from bench.step_time.trainer import MARK
 from services.preflight.estimate.throughput import estimate_throughput
 from services.preflight.estimate.workload import Workload
-from workers.providers.local import LOCAL
+from workers.providers.local.provider import LOCAL
 
 
 class Pairs:

@@ -33,6 +33,8 @@ class Nobody:
     def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
     def metrics(self, step: int, values: dict[str, float]) -> None: ...
     def evaluated(self, step: int, loss: float) -> None: ...
+    def histograms(self, histograms: Any) -> None: ...
+    def hung(self, error: Any) -> None: ...
     def add_artifacts(self, kind: Any, name: str, step: int, folder: Path) -> None: ...
 
     def __init__(self) -> None:
@@ -74,7 +76,7 @@ def _probe() -> dict[str, Any]:
 
 
 def _train(base: Path, case: Case) -> dict[str, Any]:
-    from workers.training import supervised
+    from workers.training.attempt import run
     from workers.training.inputs import Inputs
 
     assignment = worker_service_pb2.Assignment(provider="local", configuration=case.configuration())
@@ -83,7 +85,7 @@ def _train(base: Path, case: Case) -> dict[str, Any]:
     work, sink = base / "work", Nobody()
     inputs = Inputs(str(base / "base"), None, base / f"{case.name}.jsonl", None, work)
     try:
-        in_own_thread(lambda: supervised.run(assignment, inputs, sink))
+        in_own_thread(lambda: run(assignment, inputs, sink))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return {"step_seconds": sink.step_seconds}

@@ -1,7 +1,7 @@
 """What `make bench` measures: each suite with its arms, its figures and the bars they have to clear."""
 
 from bench.suite import Suite
-from bench.suites import console, control_plane, first_step, ingest, overhead, preflight, stack, step_time
+from bench.suites import console, control_plane, first_step, ingest, overhead, preflight, stack, step_time, training
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -14,5 +14,6 @@ SUITES: dict[str, Suite] = {
         first_step.SUITE,
         overhead.SUITE,
         step_time.SUITE,
+        training.SUITE,
     )
 }

@@ -45,11 +45,18 @@ class Settings(BaseSettings):
     training_state_seconds: float = Field(default=60, gt=0)
     # What a worker keeps of inputs that no job uses now.
     cache_max_bytes: int = Field(default=50 * GIB, gt=0)
+    # Jobs that a pool's processor runs at once, each with its part of the cores.
+    cpu_actors: int = Field(default=1, ge=1, le=64)
+    # Whether a Ray cluster that RAY_ADDRESS names is given this program's code; unset: one that is on other machines is.
+    ship_code: bool | None = None
+    # Engines that a pool offers beside its own trainer: `axolotl,unsloth=/opt/unsloth/bin/python`. For one without a Python of
+    # its own Ray makes an environment at its first job.
+    engines: Names = ()
     # Whether a first start registers the catalogue of base models and recipes.
     catalog: bool = True
     log_level: str = "INFO"
 
-    @field_validator("allowed_hosts", "allowed_origins", "import_roots", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "import_roots", "engines", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

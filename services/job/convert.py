@@ -44,6 +44,8 @@ def _standing(row: Row, message: job_pb2.Job) -> job_pb2.Job:
     message.progress = _progress(row)
     if row["error"] is not None:
         message.error.ParseFromString(row["error"])
+    if row["error_fix"] is not None:
+        message.error_fix.ParseFromString(row["error_fix"])
     if row["predicted"] is not None:
         message.predicted.ParseFromString(row["predicted"])
     if row["measured"] is not None:

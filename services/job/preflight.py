@@ -1,6 +1,7 @@
 """What the preflight service says of a job that is to be created."""
 
 import grpc
+from tunesmith.config.v1 import job_configuration_pb2
 from tunesmith.job.v1 import job_pb2, job_service_pb2
 from tunesmith.preflight.v1 import finding_pb2, preflight_service_pb2, report_pb2
 from tunesmith.preflight.v1.preflight_service_pb2_grpc import PreflightServiceStub
@@ -13,6 +14,8 @@ SPEC = "configuration"
 # The one finding about what is beside the configuration.
 OF_THE_REQUEST = {"PROVIDER_UNKNOWN": "provider"}
 TIMEOUT_S = 20.0
+# A worker waits for the answer to its report.
+ADVICE_TIMEOUT_S = 8.0
 
 
 class Preflight:
@@ -31,6 +34,18 @@ class Preflight:
                 text = "the preflight service does not answer just now, and no job is created unchecked; try again in a moment"
                 raise Unavailable("PREFLIGHT_UNAVAILABLE", text) from error
             raise
+
+    async def what_fits(
+        self, provider: str, configuration: job_configuration_pb2.JobConfiguration, device_bytes: int
+    ) -> finding_pb2.Fix | None:
+        """Changes with which a configuration should fit that ran out of memory on a device of so many bytes; None if there are
+        none. Raises AioRpcError if nobody answers."""
+        question = preflight_service_pb2.CheckConfigurationRequest(
+            provider=provider, configuration=configuration, ran_out_of_memory_bytes=device_bytes
+        )
+        report = (await self._stub.CheckConfiguration(question, timeout=ADVICE_TIMEOUT_S)).report
+        found = (one.fix for one in report.findings if one.code == "OUT_OF_MEMORY" and one.HasField("fix"))
+        return next(found, None)
 
 
 def refuse(report: report_pb2.Report, *, accept_warnings: bool, strict: bool) -> None:

@@ -51,12 +51,14 @@ class JobService:
         self._channels = (registry_channel, preflight_channel)
         self._store = ArtifactStore(settings.home / "artifacts")
         self._changes = Changes()
-        registry = Registry(registry_channel)
-        self._jobs = JobServicer(database, registry, Preflight(preflight_channel), self._store, self._changes)
+        registry, preflight = Registry(registry_channel), Preflight(preflight_channel)
+        self._jobs = JobServicer(database, registry, preflight, self._store, self._changes)
         self._pools = PoolServicer(database, settings.lease_seconds)
         self._inquiries = Inquiries()
         self._inquiry = InquiryServicer(self._inquiries)
-        self._worker = WorkerServicer(database, registry, self._store, self._changes, settings.lease_seconds, self._inquiries)
+        self._worker = WorkerServicer(
+            database, registry, preflight, self._store, self._changes, settings.lease_seconds, self._inquiries
+        )
         self._lease_seconds = settings.lease_seconds
         self._expiry: asyncio.Task[None] | None = None
 

@@ -61,6 +61,11 @@ jobs = Table(
     Column("inputs", LargeBinary, nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("error", LargeBinary),
+    # A Fix: with what changes it should succeed.
+    Column("error_fix", LargeBinary),
+    # Where a person wants it to go on while it has no training state of its own: a job's id, a slash, and the name of a set of
+    # its artifacts. By name, since a later attempt's set takes an earlier one's place.
+    Column("resume_from", String(128)),
     # JobFigures, both.
     Column("predicted", LargeBinary),
     Column("measured", LargeBinary),
@@ -116,6 +121,16 @@ metric_chunks = Table(
     Index("job_metric_chunks_by_job", "job_id", "key", "cursor"),
     Index("job_metric_chunks_by_cursor", "job_id", "cursor"),
     sqlite_autoincrement=True,
+)
+
+histograms = Table(
+    "job_histograms",
+    metadata,
+    Column("job_id", String(36), ForeignKey("job_jobs.id"), primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("layer", String(256), primary_key=True),
+    # A WeightHistogram.
+    Column("histogram", LargeBinary, nullable=False),
 )
 
 artifacts = Table(
@@ -210,9 +225,11 @@ _EVENTS_AFTER = (
     .order_by(events.c.sequence)
     .limit(bindparam("most"))
 )
+# Series by group of layers have a slash in their keys: nobody watches a hundred curves at once.
+_IS_WATCHED = metric_chunks.c.key.not_like("%/%")
 _CHUNKS_AFTER = (
     select(metric_chunks)
-    .where(metric_chunks.c.job_id == bindparam("job_id"), metric_chunks.c.cursor > bindparam("after"))
+    .where(metric_chunks.c.job_id == bindparam("job_id"), metric_chunks.c.cursor > bindparam("after"), _IS_WATCHED)
     .order_by(metric_chunks.c.cursor)
 )
 _NEWEST_CURSOR = select(func.max(metric_chunks.c.cursor)).where(metric_chunks.c.job_id == bindparam("job_id"))
@@ -221,6 +238,7 @@ _CHUNKS_BY_KEY = (
     .where(metric_chunks.c.job_id == bindparam("job_id"))
     .order_by(metric_chunks.c.key, metric_chunks.c.cursor)
 )
+_WATCHED_CHUNKS_BY_KEY = _CHUNKS_BY_KEY.where(_IS_WATCHED)
 _CHUNKS_OF_KEY = _CHUNKS_BY_KEY.where(metric_chunks.c.key == bindparam("of_key"))
 
 
@@ -282,9 +300,21 @@ def changed_after(connection: Connection, project: str, number: int, limit: int)
     return connection.execute(_CHANGED_AFTER, values).mappings().all()
 
 
-def oldest_queued(connection: Connection, providers: Sequence[str]) -> RowMapping | None:
-    """The job that has waited longest for one of these providers."""
-    query = select(jobs).where(jobs.c.state == name_of(QUEUED), jobs.c.provider.in_(providers)).order_by(jobs.c.id).limit(1)
+def queued(connection: Connection, providers: Sequence[str], after: str, limit: int) -> Sequence[str]:
+    """Ids of jobs that wait for one of these providers, the one that has waited longest first, after one of them."""
+    query = select(jobs.c.id).where(jobs.c.state == name_of(QUEUED), jobs.c.provider.in_(providers), jobs.c.id > after)
+    return connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars().all()
+
+
+def definition_of(connection: Connection, job_id: str) -> bytes:
+    """What a job is, serialised."""
+    definition: bytes = connection.execute(select(jobs.c.definition).where(jobs.c.id == job_id)).scalar_one()
+    return definition
+
+
+def take_queued(connection: Connection, job_id: str) -> RowMapping | None:
+    """A job that waits, for whoever gets it now; None if somebody else has it already."""
+    query = select(jobs).where(jobs.c.id == job_id, jobs.c.state == name_of(QUEUED))
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     return connection.execute(query).mappings().one_or_none()
@@ -311,7 +341,10 @@ def events_after(connection: Connection, job_id: str, sequence: int, limit: int)
 
 
 def chunks_after(connection: Connection, job_id: str, cursor: int) -> Rows:
-    """A job's metric chunks after a cursor, in the order in which they were reported, read as they are asked for."""
+    """A job's metric chunks after a cursor, in the order in which they were reported, read as they are asked for.
+
+    Those of series by group of layers are left out.
+    """
     return _read_slowly(connection, _CHUNKS_AFTER, {"job_id": job_id, "after": cursor})
 
 
@@ -323,6 +356,11 @@ def chunks_by_key(connection: Connection, job_id: str, key: str = "") -> Rows:
     if key:
         return _read_slowly(connection, _CHUNKS_OF_KEY, {"job_id": job_id, "of_key": key})
     return _read_slowly(connection, _CHUNKS_BY_KEY, {"job_id": job_id})
+
+
+def watched_chunks_by_key(connection: Connection, job_id: str) -> Rows:
+    """The same of all series but those by group of layers."""
+    return _read_slowly(connection, _WATCHED_CHUNKS_BY_KEY, {"job_id": job_id})
 
 
 def newest_cursor(connection: Connection, job_id: str) -> int:
@@ -368,6 +406,21 @@ def training_state(connection: Connection, job_id: str) -> Sequence[RowMapping]:
     return connection.execute(query.order_by(artifacts.c.path)).mappings().all()
 
 
+def state_to_go_on_from(connection: Connection, job: RowMapping) -> Sequence[RowMapping]:
+    """The files that a job's next attempt goes on from, by path: its own training state, or what a person chose."""
+    own = training_state(connection, job["id"])
+    if own or not job["resume_from"]:
+        return own
+    job_id, _, set_name = job["resume_from"].partition("/")
+    return named_set(connection, job_id, set_name)
+
+
+def named_set(connection: Connection, job_id: str, set_name: str) -> Sequence[RowMapping]:
+    """The files of a job's set of that name, by path; none if it has none."""
+    query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.set_name == set_name)
+    return connection.execute(query.order_by(artifacts.c.path)).mappings().all()
+
+
 def delete_training_state(connection: Connection, job_id: str) -> None:
     """List a job's training state no longer."""
     connection.execute(artifacts.delete().where(artifacts.c.job_id == job_id, artifacts.c.kind == _TRAINING_STATE))
@@ -379,6 +432,18 @@ def find_artifact(connection: Connection, artifact_id: str) -> RowMapping:
     if row is None:
         raise NotFound("artifact", artifact_id, "GET /v1/jobs/{id}/artifacts lists a job's")
     return row
+
+
+def set_of(connection: Connection, artifact_id: str) -> Sequence[RowMapping]:
+    """The files of the set that is named by its id, or by that of one of its files. Raises NotFound."""
+    files = artifact_set(connection, artifact_id)
+    return files or artifact_set(connection, find_artifact(connection, artifact_id)["set_id"])
+
+
+def find_file(connection: Connection, job_id: str, path: str) -> RowMapping | None:
+    """A job's artifact by the path of its set and its own; None if there is none."""
+    query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.path == path)
+    return connection.execute(query).mappings().one_or_none()
 
 
 def _no_such_job(job_id: str) -> NotFound:

@@ -129,8 +129,8 @@ def _next_points(connection: Connection, place: _Place) -> _Points:
 
 
 def _thinned_points(connection: Connection, place: _Place) -> _Points:
-    """All that is stored, thinned."""
-    rows = storage.chunks_by_key(connection, place.job_id)
+    """All that is stored and watched, thinned."""
+    rows = storage.watched_chunks_by_key(connection, place.job_id)
     *before, last = _parts(convert.thinned_series(rows, place.most_points))
     return _Points(last, storage.newest_cursor(connection, place.job_id), parts_before=before)
 

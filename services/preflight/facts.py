@@ -28,6 +28,7 @@ from workers.providers import PROVIDERS, names
 from workers.providers.provider import FieldLowering, Provider
 
 DEFAULT_PROVIDER = "local"
+TEACHER = "method.distillation_config.teacher_model"
 NOTHING = Prediction()
 
 Found = TypeVar("Found")
@@ -48,6 +49,8 @@ class Facts:
     # What was named and is not there.
     missing: Sequence[Finding] = ()
     base_model: BaseModel | None = None
+    # Whom a distillation imitates.
+    teacher: BaseModel | None = None
     training_dataset: Dataset | None = None
     validation_dataset: Dataset | None = None
     # Of the training dataset; None while nobody has counted it.
@@ -58,6 +61,8 @@ class Facts:
     # Those that wait or run.
     jobs: Sequence[Job] = ()
     residuals: Sequence[Residual] = ()
+    # It was run and ran out of memory on a device with so many bytes, 0 if nobody knows how many; None: it was not run.
+    ran_out_of_memory_bytes: int | None = None
     # What is expected of the run; empty until it was predicted.
     prediction: Prediction = NOTHING
 
@@ -93,9 +98,11 @@ async def gather(
     broken, repaired = repair(configuration)
     look = _Look()
     model, datasets = repaired.model.base_model, repaired.datasets
-    (base_model, training, validation), (found_recipe, found_adapters), (pools, jobs, residuals) = await asyncio.gather(
+    imitated = repaired.method.distillation_config.teacher_model
+    (base_model, teacher, training, validation), (found_recipe, found_adapters), (pools, jobs, residuals) = await asyncio.gather(
         asyncio.gather(
             look.up("model.base_model", "BASE_MODEL_NOT_FOUND", model, sources.base_model),
+            look.up(TEACHER, "BASE_MODEL_NOT_FOUND", imitated, sources.base_model),
             look.up("datasets.training_file_id", "DATASET_NOT_FOUND", datasets.training_file_id, sources.dataset),
             look.up("datasets.validation_file_id", "DATASET_NOT_FOUND", datasets.validation_file_id, sources.dataset),
         ),
@@ -126,6 +133,7 @@ async def gather(
         broken_rules=broken,
         missing=look.missing,
         base_model=base_model,
+        teacher=teacher,
         training_dataset=training,
         validation_dataset=validation,
         statistics=statistics,

@@ -8,6 +8,8 @@ STANDARD = datasets_pb2.DATASET_STRATEGY_STANDARD
 # Rendered with a model's chat template.
 OF_TURNS = frozenset({dataset_pb2.DATASET_FORMAT_MESSAGES, dataset_pb2.DATASET_FORMAT_SHAREGPT})
 _IMAGES = (dataset_pb2.DATASET_FORMAT_IMAGE_LABEL, dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION)
+# Learnt by a head of one output a label.
+OF_LABELS = frozenset({dataset_pb2.DATASET_FORMAT_TEXT_LABEL, dataset_pb2.DATASET_FORMAT_IMAGE_LABEL})
 _TEXT, _VISION = base_model_pb2.MODALITY_TEXT, base_model_pb2.MODALITY_VISION
 _AUDIO, _VIDEO = base_model_pb2.MODALITY_AUDIO, base_model_pb2.MODALITY_VIDEO
 _BOTH, _SEVERAL = base_model_pb2.MODALITY_VISION_TEXT, base_model_pb2.MODALITY_MULTIMODAL
@@ -22,6 +24,11 @@ READS: dict[base_model_pb2.Modality, frozenset[base_model_pb2.Modality]] = {
 }
 
 
+def holds_pictures(dataset_format: dataset_pb2.DatasetFormat) -> bool:
+    """Whether rows are pictures, whose size the model decides: nothing in them is cut, and nothing padded."""
+    return dataset_format in _IMAGES
+
+
 def modality_of(dataset_format: dataset_pb2.DatasetFormat) -> base_model_pb2.Modality | None:
     """What a model has to read to learn from rows of a format; None for rows that no such model reads, or of no known format."""
     if dataset_format in _IMAGES:
@@ -29,6 +36,17 @@ def modality_of(dataset_format: dataset_pb2.DatasetFormat) -> base_model_pb2.Mod
     if dataset_format in (dataset_pb2.DATASET_FORMAT_INTERACTIONS, dataset_pb2.DATASET_FORMAT_UNSPECIFIED):
         return None
     return _TEXT
+
+
+def has_turns(dataset: dataset_pb2.Dataset) -> bool | None:
+    """Whether its rows are rendered with a chat template; None where its columns don't tell, since pairs may be of either."""
+    if dataset.format != dataset_pb2.DATASET_FORMAT_PREFERENCE:
+        return dataset.format in OF_TURNS
+    types = {column.name: column.type for column in dataset.columns}
+    lists = (dataset_pb2.COLUMN_TYPE_LIST, dataset_pb2.COLUMN_TYPE_OBJECT)
+    if dataset_pb2.COLUMN_TYPE_MIXED in types.values() or "chosen" not in types:
+        return None
+    return any(types.get(name) in lists for name in ("chosen", "prompt", "conversations"))
 
 
 def format_name(dataset_format: dataset_pb2.DatasetFormat) -> str:

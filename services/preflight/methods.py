@@ -13,6 +13,10 @@ FULL = method_pb2.TRAINING_METHOD_FULL
 LORA = method_pb2.TRAINING_METHOD_LORA
 QLORA = method_pb2.TRAINING_METHOD_QLORA
 PROMPT_TUNING = method_pb2.TRAINING_METHOD_PROMPT_TUNING
+PREFIX_TUNING = method_pb2.TRAINING_METHOD_PREFIX_TUNING
+P_TUNING = method_pb2.TRAINING_METHOD_P_TUNING
+# They train what stands before every row, and nothing of the model.
+SOFT_PROMPTS = frozenset({PROMPT_TUNING, PREFIX_TUNING, P_TUNING})
 # They train an adapter beside frozen weights.
 LOW_RANK = frozenset({LORA, QLORA})
 # Weights in these round small updates away.
@@ -50,9 +54,9 @@ def edits(configuration: JobConfiguration, method: method_pb2.TrainingMethod) ->
         yield put("method.lora_config", {})
     if method not in LOW_RANK and now.HasField("lora_config"):
         yield remove("method.lora_config")
-    if method == PROMPT_TUNING and not now.HasField("prompt_tuning_config"):
+    if method in SOFT_PROMPTS and not now.HasField("prompt_tuning_config"):
         yield put("method.prompt_tuning_config", {})
-    if method != PROMPT_TUNING and now.HasField("prompt_tuning_config"):
+    if method not in SOFT_PROMPTS and now.HasField("prompt_tuning_config"):
         yield remove("method.prompt_tuning_config")
     if method == QLORA and precision not in INTEGERS:
         yield remove("model.master_weights")

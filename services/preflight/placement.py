@@ -7,7 +7,8 @@ from tunesmith.pool.v1.pool_pb2 import DEVICE_KIND_CUDA, POOL_STATE_LOST, POOL_S
 from services.preflight.devices import find
 from services.preflight.facts import Facts
 from services.preflight.prediction import Place
-from workers.providers.provider import NeverActs
+from workers.providers.asked import needs_for
+from workers.providers.needs import processes_on, same_gpu
 
 
 def pools_of(facts: Facts) -> list[Pool]:
@@ -16,14 +17,9 @@ def pools_of(facts: Facts) -> list[Pool]:
 
 
 def matching(facts: Facts, gpu_type: str) -> list[tuple[Pool, Device]]:
-    """The devices of pools that go by a name, however it is written."""
-    spec = find(gpu_type)
-    asked = gpu_type.casefold()
-
-    def is_it(device: Device) -> bool:
-        return asked in device.name.casefold() or (spec is not None and find(device.name) is spec)
-
-    return [(pool, device) for pool, device in _devices(facts) if device.kind == DEVICE_KIND_CUDA and is_it(device)]
+    """The devices of pools that go by a name, as the queue goes by it."""
+    found = _devices(facts)
+    return [(pool, device) for pool, device in found if device.kind == DEVICE_KIND_CUDA and same_gpu(gpu_type, device.name)]
 
 
 def place(facts: Facts) -> Place | None:
@@ -38,8 +34,14 @@ def place(facts: Facts) -> Place | None:
             count = max(1, hardware.num_gpus)
             detail = f"no pool has a {spec.name}; its figures are its maker's, for a plain loop of transformers and peft"
             return Place(spec.device(), count, None, spec, detail)
-    found = list(_devices(facts))
+    found = [(pool, device) for pool, device in _devices(facts) if _wanted(facts, device)]
     return _of_pool(facts, *_best(found)) if found else None
+
+
+def _wanted(facts: Facts, device: Device) -> bool:
+    """Whether the queue would give such a device: a job that asks for no GPU gets none, and one that asks for some waits."""
+    count = needs_for(facts.provider_id, facts.configuration).gpu_count
+    return count is None or (count > 0) == (device.kind == DEVICE_KIND_CUDA)
 
 
 def _devices(facts: Facts) -> Iterator[tuple[Pool, Device]]:
@@ -55,8 +57,7 @@ def _best(found: list[tuple[Pool, Device]]) -> tuple[Pool, Device]:
 
 def _of_pool(facts: Facts, pool: Pool, device: Device) -> Place:
     measured = "measured by itself" if device.HasField("measurement") else "as it was registered"
-    # What the provider does not let one choose is one device.
-    choosable = facts.provider is not None and not isinstance(facts.provider.rules.get("hardware.num_gpus"), NeverActs)
-    count = max(1, facts.configuration.hardware.num_gpus) if choosable else 1
+    needs = needs_for(facts.provider_id, facts.configuration)
+    count = processes_on(needs, gpu=device.kind == DEVICE_KIND_CUDA)
     detail = f"{device.name or 'a device'} of pool {pool.display_name or pool.id}, {measured}"
     return Place(device, count, pool, find(device.name) if device.kind == DEVICE_KIND_CUDA else None, detail)

@@ -7,8 +7,9 @@ import structlog
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 from tunesmith.pool.v1.pool_pb2 import DEVICE_KIND_CUDA, Device
 from tunesmith.preflight.v1.estimate_pb2 import CONFIDENCE_HIGH, CONFIDENCE_LOW, MemoryEstimate
+from tunesmith.registry.v1.base_model_pb2 import BaseModel
 
-from services.preflight import methods, row_lengths
+from services.preflight import methods, row_batches, row_lengths
 from services.preflight.estimate.cost import device_cost
 from services.preflight.estimate.duration import duration_seconds
 from services.preflight.estimate.memory import decide_master_weights, estimate_memory
@@ -73,7 +74,8 @@ def workload_of(facts: Facts, found: Place | None) -> Workload | None:
         return None
     execution = _trainer(facts, found)(configuration)
     limit = facts.row_ceiling
-    padded = not (execution.dynamic_padding or execution.packing)
+    # A packed row is as long as the sequence, whatever its documents are.
+    padded = execution.packing or not execution.dynamic_padding
     return Workload(
         base_model=model,
         configuration=configuration,
@@ -83,7 +85,19 @@ def workload_of(facts: Facts, found: Place | None) -> Workload | None:
         mean_tokens=row_lengths.mean_trained_tokens(facts.mean_row_tokens, facts.statistics, limit),
         device=found.device if found is not None else ANY_GPU,
         device_count=found.device_count if found is not None else max(1, configuration.hardware.num_gpus),
+        documents_per_row=_documents_per_row(facts, limit) if execution.packing else None,
+        teacher=_known_teacher(facts),
     )
+
+
+def _known_teacher(facts: Facts) -> BaseModel | None:
+    teacher = facts.teacher
+    return teacher if teacher is not None and (teacher.architecture.hidden_size or teacher.HasField("profile")) else None
+
+
+def _documents_per_row(facts: Facts, limit: int) -> float | None:
+    lengths = row_batches.sampled_lengths(facts.statistics, limit)
+    return row_batches.documents_per_row(lengths, limit) if lengths else None
 
 
 def _as_jobs_have_it(memory: MemoryEstimate, workload: Workload, residuals: Residuals) -> MemoryEstimate:

@@ -24,6 +24,11 @@ RULES: dict[str, Fix] = {
     "method.lora_config_unused": fix("Remove the LoRA settings", remove("method.lora_config")),
     "method.prompt_tuning_config_missing": fix("Add prompt tuning settings", put("method.prompt_tuning_config", {})),
     "method.prompt_tuning_config_unused": fix("Remove the prompt tuning settings", remove("method.prompt_tuning_config")),
+    "method.preference_config_unused": fix("Remove the preference settings", remove("method.preference_config")),
+    "preference_config.label_smoothing_needs_a_loss_that_has_it": fix(
+        "Remove label smoothing", remove("method.preference_config.label_smoothing")
+    ),
+    "method.distillation_config_unused": fix("Remove the distillation settings", remove("method.distillation_config")),
     "configuration.integer_precision_needs_qlora": fix(
         "Set the precision to BF16", put("model.precision", "MODEL_PRECISION_BF16"), remove("model.double_quantization")
     ),

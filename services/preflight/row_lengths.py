@@ -5,16 +5,31 @@ from tunesmith.registry.v1.base_model_pb2 import BaseModel
 from tunesmith.registry.v1.dataset_pb2 import Dataset
 from tunesmith.registry.v1.dataset_statistics_pb2 import DatasetStatistics
 
+from services.preflight import methods
+from services.preflight.formats import holds_pictures
+
 
 def ceiling(configuration: JobConfiguration, model: BaseModel | None) -> int:
-    """Tokens that a row is cut to."""
+    """Tokens that a row is cut to: what a soft prompt leaves of a sequence."""
     length = configuration.schedule.sequence_length
+    positions = position_count(configuration, model)
+    tokens = min(length, positions) if positions else length
+    method = configuration.method
+    return max(1, tokens - (method.prompt_tuning_config.num_virtual_tokens if method.type in methods.SOFT_PROMPTS else 0))
+
+
+def position_count(configuration: JobConfiguration, model: BaseModel | None) -> int:
+    """Tokens that the model has positions for, stretched if they are to be; 0 if nobody knows."""
     positions = model.architecture.max_position_count if model is not None else 0
-    return min(length, positions) if positions else length
+    if configuration.model.HasField("rope_scaling"):
+        return int(positions * (configuration.model.rope_scaling.factor or 1))
+    return positions
 
 
 def mean_tokens(dataset: Dataset | None, statistics: DatasetStatistics | None) -> float | None:
     """Tokens of a row on average, before anything is cut; None if nobody has counted."""
+    if dataset is not None and holds_pictures(dataset.format):
+        return None
     if statistics is not None and statistics.mean_tokens:
         return statistics.mean_tokens
     if dataset is not None and dataset.row_count and dataset.estimated_token_count:

@@ -163,8 +163,15 @@ class Sources:
         if not any(artifact.path.endswith("/config.json") for artifact in artifacts):
             kind = artifact_pb2.ArtifactKind.Name(made.kind).removeprefix("ARTIFACT_KIND_").lower().replace("_", " ")
             raise Missing(f"artifact {artifact_id} belongs to a set of kind {kind}, and only a full model can be tuned; name one")
-        job = (await _asked(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=made.job_id))).job
+        job = await self._job(made.job_id)
+        while job.HasField("export"):
+            # A merged model is of the shape of what the exported weights were trained on.
+            request = job_service_pb2.GetArtifactSetRequest(artifact_id=job.export.artifact_id)
+            job = await self._job((await _asked(self._jobs.GetArtifactSet, request)).artifacts[0].job_id)
         return job.configuration.model.base_model
+
+    async def _job(self, job_id: str) -> job_pb2.Job:
+        return (await _asked(self._jobs.GetJob, job_service_pb2.GetJobRequest(id=job_id))).job
 
     async def _list_pools(self) -> list[pool_pb2.Pool]:
         request = pool_service_pb2.ListPoolsRequest(page_size=PAGE_SIZE)

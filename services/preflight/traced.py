@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tunesmith.config.v1.hardware_pb2 import DISTRIBUTION_STRATEGY_DDP, DISTRIBUTION_STRATEGY_UNSPECIFIED
+from tunesmith.config.v1.method_pb2 import TRAINING_OBJECTIVE_DISTILLATION, TRAINING_OBJECTIVE_DPO
 from tunesmith.preflight.v1 import estimate_pb2
 from tunesmith.preflight.v1.finding_pb2 import Finding
 from tunesmith.worker.v1 import inquiry_pb2
@@ -17,6 +18,7 @@ TIMEOUT_S = 60.0
 AGREEMENT = 0.05
 # Every device holds all of it, so that one of them is what was traced.
 _WHOLE = (DISTRIBUTION_STRATEGY_UNSPECIFIED, DISTRIBUTION_STRATEGY_DDP)
+_OF_TWO_PASSES = (TRAINING_OBJECTIVE_DPO, TRAINING_OBJECTIVE_DISTILLATION)
 _COMPONENTS = {
     "weights": "weight_bytes",
     "adapters": "adapter_bytes",
@@ -36,6 +38,9 @@ async def traced(sources: Sources, facts: Facts) -> Facts:
         return _with(facts, "the model's config.json is not known, so there is nothing to run; the formulas answer alone")
     if workload.strategy not in _WHOLE:
         return _with(facts, "a trace is of one device that holds everything, and this run is split; the formulas answer alone")
+    if workload.configuration.method.objective in _OF_TWO_PASSES:
+        text = "a trace is of one model that reads each row once, and this objective asks twice; the formulas answer alone"
+        return _with(facts, text)
     question = inquiry_pb2.TraceQuestion(
         configuration_json=workload.base_model.configuration_json,
         configuration=workload.configuration,

@@ -5,17 +5,22 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from tunesmith.config.v1 import method_pb2
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 from tunesmith.provider.v1.lowering_pb2 import FieldLowering
 from tunesmith.provider.v1.provider_pb2 import Limitation
 
 from services.chassis.knobs import KnobField, resolved, walk
-from workers.providers import PROVIDERS, local
+from workers.providers import PROVIDERS
+from workers.providers.local import method, model, optimizations
+from workers.providers.local.provider import LOCAL
 from workers.providers.provider import DROPPED, LISTED_CHOICES, REFUSED, NeverActs, Provider
 
 KNOBS = {knob.path: knob for knob in walk(JobConfiguration.DESCRIPTOR)}
-LISTED_VALUE_COUNT = 4 + 2 + 6 + 8
-LIMITATION_COUNTS = {"local": 2 + 1 + 4 + 4 + 12}
+LISTED_VALUE_COUNT = 6 + 5 + 6 + 9
+# Values that don't act, and fields that never do.
+LIMITATION_COUNTS = {"local": 1 + 1, "axolotl": 3 + 2 + 18, "unsloth": 3 + 4 + 1 + 2 + 37}
+NEVER_COUNTS = {"local": 1, "axolotl": 18, "unsloth": 37}
 SMALLEST: dict[str, Any] = {
     "model": {"base_model": "pico"},
     "datasets": {"training_file_id": "rows"},
@@ -70,7 +75,7 @@ def test_a_limitation_is_what_happens_to_its_field(provider: Provider, limitatio
 def test_a_field_without_a_limitation_acts_somewhere(provider: Provider) -> None:
     limited = {each.field_path for each in provider.capabilities.limitations if not each.value}
     assert limited == {path for path in KNOBS if isinstance(provider.rules[path], NeverActs)}
-    assert len(limited) == 12
+    assert len(limited) == NEVER_COUNTS[provider.id]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
@@ -87,18 +92,18 @@ def test_a_field_that_was_added_a_moment_ago_is_dropped_by_name(provider: Provid
 @pytest.mark.parametrize(
     ("table", "path", "value"),
     [
-        (local.REFUSED_METHODS, "method.type", "TRAINING_METHOD_QLORA"),
-        (local.REFUSED_OBJECTIVES, "method.objective", "TRAINING_OBJECTIVE_DPO"),
-        (local.REFUSED_PRECISIONS, "model.precision", "MODEL_PRECISION_FP8"),
-        (local.DROPPED_OPTIMIZATIONS, "optimizations.enabled", "OPTIMIZATION_FEATURE_FUSED_KERNELS"),
+        (method.SENT_METHODS, "method.type", "TRAINING_METHOD_QLORA"),
+        (method.SENT_OBJECTIVES, "method.objective", "TRAINING_OBJECTIVE_DPO"),
+        (model.REFUSED_PRECISIONS, "model.precision", "MODEL_PRECISION_FP8"),
+        (optimizations.SENT_OPTIMIZATIONS, "optimizations.enabled", "OPTIMIZATION_FEATURE_FUSED_KERNELS"),
     ],
 )
 def test_a_value_that_was_added_a_moment_ago_does_not_act_and_says_so(
     monkeypatch: pytest.MonkeyPatch, table: dict[int, str], path: str, value: str
 ) -> None:
     monkeypatch.delitem(table, KNOBS[path].field.enum_type.values_by_name[value].number)
-    test_a_value_acts_or_has_one_limitation_with_a_reason(replace(local.LOCAL), path, value)
-    (told,) = [each for each in _lower(local.LOCAL, path, value) if each.field_path.startswith(path)]
+    test_a_value_acts_or_has_one_limitation_with_a_reason(replace(LOCAL), path, value)
+    (told,) = [each for each in _lower(LOCAL, path, value) if each.field_path.startswith(path)]
     assert told.detail.endswith("does not know this value yet; use another one")
 
 
@@ -106,6 +111,9 @@ def _lower(provider: Provider, path: str, value: Any) -> list[FieldLowering]:
     configuration = ParseDict(SMALLEST, JobConfiguration())
     if path.startswith("method.prompt_tuning_config"):
         configuration.method.ClearField("lora_config")
+    if value in ("MODEL_PRECISION_INT8", "MODEL_PRECISION_INT4"):
+        # Integers only store what QLoRA freezes.
+        configuration.method.type = method_pb2.TRAINING_METHOD_QLORA
     section, _, _ = path.partition(".")
     shown = _nested(path, [value] if KNOBS[path].field.is_repeated else value)
     ParseDict(shown, configuration)
@@ -122,9 +130,14 @@ def _nested(path: str, value: Any) -> dict[str, Any]:
 def _some_value(knob: KnobField) -> Any:
     if knob.field.enum_type is not None:
         return knob.field.enum_type.values[1].name
-    return {"string": "some/thing", "int32": 1, "bool": True, "message": {"local": {"threads": 4}, "together": {"n": 1}}}[
-        _kind(knob)
-    ]
+    values = {
+        "string": "some/thing",
+        "int32": 1,
+        "double": 0.5,
+        "bool": True,
+        "message": {"local": {"threads": 4}, "together": {"n": 1}},
+    }
+    return values[_kind(knob)]
 
 
 def _kind(knob: KnobField) -> str:

@@ -17,9 +17,9 @@ from services.chassis.validation import check
 from tests.contract.golden_cases import GoldenCase, golden_cases
 
 # gateway/sdk/typescript/test/golden.test.ts has the same number: a list that silently shrinks still passes.
-CASE_COUNT = 230
-NUMERIC_KNOB_COUNT = 19
-CEL_RULE_COUNT = 9
+CASE_COUNT = 360
+NUMERIC_KNOB_COUNT = 31
+CEL_RULE_COUNT = 19
 CASES = golden_cases()
 KNOBS = list(walk(JobConfiguration.DESCRIPTOR))
 
@@ -49,7 +49,7 @@ def test_every_bound_of_every_number_is_tried_on_both_sides() -> None:
 
 def test_every_double_is_tried_with_what_is_no_number() -> None:
     doubles = [knob.path for knob in KNOBS if knob.rules.WhichOneof("type") == "double"]
-    assert len(doubles) == 7
+    assert len(doubles) == 14
     for path in doubles:
         refused = [value for value, violated in _tried(path) if violated]
         assert any(math.isnan(value) for value in refused), path
@@ -58,7 +58,7 @@ def test_every_double_is_tried_with_what_is_no_number() -> None:
 
 def test_every_enum_is_tried_with_an_unknown_number_and_unspecified() -> None:
     enums = [knob.path for knob in KNOBS if knob.field.enum_type is not None]
-    assert len(enums) == 8
+    assert len(enums) == 10
     for path in enums:
         rules = {rule for case in CASES for at, rule, _ in case.violations if at.partition("[")[0] == path}
         assert {"enum.defined_only", "enum.not_in"} <= rules, path
@@ -66,7 +66,7 @@ def test_every_enum_is_tried_with_an_unknown_number_and_unspecified() -> None:
 
 def test_every_rule_of_strings_lists_and_presence_is_violated_somewhere() -> None:
     expected = {(knob.path, rule) for knob in KNOBS for rule in _plain_rules(knob.rules)}
-    assert len(expected) == 30
+    assert len(expected) == 48
     assert expected - {(path, rule) for case in CASES for path, rule, _ in case.violations} == set()
 
 

@@ -10,7 +10,7 @@ from tunesmith.options.v1 import field_pb2
 from services.chassis.knobs import KnobField, native, resolve_defaults, walk
 from services.chassis.validation import check
 
-KNOB_COUNT = 42
+KNOB_COUNT = 69
 KNOBS = list(walk(JobConfiguration.DESCRIPTOR))
 NUMBERS = [knob for knob in KNOBS if knob.rules.WhichOneof("type") in ("int32", "double")]
 ENUMS = [knob for knob in KNOBS if knob.field.enum_type is not None]
@@ -39,8 +39,8 @@ EXCLUSIVE_MINIMA = {"optimizer.learning_rate"}
 
 def test_the_walk_found_them_all() -> None:
     assert len(KNOBS) == KNOB_COUNT
-    assert len(NUMBERS) == 19
-    assert len(ENUMS) == 8
+    assert len(NUMBERS) == 31
+    assert len(ENUMS) == 10
     assert len(ASKED_RANGES) == 15
 
 

@@ -13,7 +13,7 @@ PARAMETERS = {parameter.field_path: parameter for parameter in parameters()}
 
 
 def test_every_knob_once_and_in_the_order_of_the_form() -> None:
-    assert len(KNOBS) == 42
+    assert len(KNOBS) == 69
     assert [parameter.field_path for parameter in parameters()] == [knob.path for knob in KNOBS]
 
 

@@ -51,6 +51,7 @@ class FakeControlPlane(
         self.preview = registry.PreviewDatasetResponse()
         self.statistics = dataset_statistics_pb2.DatasetStatistics()
         self.conversion = registry.ConvertDatasetResponse()
+        self.script = jobs.GetJobScriptResponse()
         self.jobs: list[job_pb2.Job] = []
         self.events: list[job_event_pb2.JobEvent] = []
         self.series: list[metric_pb2.MetricSeries] = []
@@ -61,6 +62,10 @@ class FakeControlPlane(
         self.warning = ""
         # What each check answers; the last one answers all that follow.
         self.reports: list[report_pb2.Report] = [report_pb2.Report(ok=True)]
+        # Asked for a job's artifacts, it knows no such job.
+        self.no_such_job = False
+        # A code and a message that creations alone are answered with.
+        self.refuse_creation: tuple[int, str] | None = None
         # What each watch says, one list a stream; a code breaks the stream there.
         self.watches: list[list[WatchStep]] = []
         self._server = grpc.server(ThreadPoolExecutor(4))
@@ -199,6 +204,8 @@ class FakeControlPlane(
 
     def CreateJob(self, request: jobs.CreateJobRequest, context: grpc.ServicerContext) -> jobs.CreateJobResponse:
         self._begin(request, context)
+        if self.refuse_creation is not None:
+            _abort(context, status_pb2.Status(code=self.refuse_creation[0], message=self.refuse_creation[1]))
         if self.warning and not request.accept_warnings:
             warned = status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message=self.warning)
             warned.details.add().Pack(error_details_pb2.ErrorInfo(reason="WARNINGS_NOT_ACCEPTED"))
@@ -247,8 +254,14 @@ class FakeControlPlane(
         self._begin(request, context)
         return jobs.ListJobMetricsResponse(series=[one for one in self.series if request.key in ("", one.key)])
 
+    def GetJobScript(self, request: jobs.GetJobScriptRequest, context: grpc.ServicerContext) -> jobs.GetJobScriptResponse:
+        self._begin(request, context)
+        return self.script
+
     def ListArtifacts(self, request: jobs.ListArtifactsRequest, context: grpc.ServicerContext) -> jobs.ListArtifactsResponse:
         self._begin(request, context)
+        if self.no_such_job:
+            _abort(context, status_pb2.Status(code=code_pb2.NOT_FOUND, message="no such job; GET /v1/jobs lists them"))
         page, token = _page(self.artifacts, request)
         return jobs.ListArtifactsResponse(artifacts=page, next_page_token=token)
 

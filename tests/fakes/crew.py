@@ -1,13 +1,13 @@
 """Training actors without processes: each follows the script that the test wrote for it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tunesmith.pool.v1 import pool_pb2
 from tunesmith.worker.v1 import inquiry_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
-from workers.crew import Actor, ActorLost, ClusterLost, Estimator, Warm
+from workers.crew import Actor, ActorLost, ClusterLost, Estimator, Place, Runner, Warm
 
 DEVICE = pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CPU, name="chip", core_count=2, memory_bytes=1000)
 # What it is once it was measured, which takes so many moments.
@@ -22,7 +22,8 @@ Script = Callable[[worker.Assignment], worker.Outcome | None]
 class FakeActor:
     """An actor that is warm at once."""
 
-    def __init__(self, script: Script, held_bytes: int) -> None:
+    def __init__(self, script: Script, held_bytes: int, devices: list[pool_pb2.Device]) -> None:
+        self.devices = devices
         self.assignments: list[worker.Assignment] = []
         self.dismissed = threading.Event()
         self.dead = False
@@ -32,7 +33,7 @@ class FakeActor:
 
     def wait_warm(self, timeout_s: float) -> Warm | None:
         self._live()
-        return Warm([DEVICE], 0.1, WARM_BYTES)
+        return Warm(self.devices, 0.1, WARM_BYTES)
 
     def probe(self, seconds: float) -> list[pool_pb2.Device] | None:
         self._live()
@@ -88,7 +89,10 @@ class FakeEstimator:
 
 
 class FakeCrew:
-    """Hires one actor a script; after the last script, that one again. Estimators do what `answering` does."""
+    """Hires one actor a script; after the last script, that one again. Estimators do what `answering` does.
+
+    Set `stands` for more places than one, and `gpus` for what their actors find there.
+    """
 
     answering: Answering = staticmethod(lambda inquiry: inquiry_pb2.InquiryAnswer())
 
@@ -96,13 +100,26 @@ class FakeCrew:
         self.hired: list[FakeActor] = []
         self.estimators: list[FakeEstimator] = []
         self.gone = False
+        self.stands = [Place()]
+        self.gpus: dict[int, pool_pb2.Device] = {}
+        # Numbers of the places of each actor in `hired`, and of those that were given back.
+        self.hired_at: list[list[int]] = []
+        self.vacated: list[int] = []
         self._scripts = list(scripts)
         self._held_bytes = held_bytes
+        self._lock = threading.Lock()
 
-    def hire(self) -> Actor:
-        script = self._scripts[min(len(self.hired), len(self._scripts) - 1)]
-        self.hired.append(FakeActor(script, self._held_bytes))
-        return self.hired[-1]
+    def places(self) -> list[Place]:
+        return self.stands
+
+    def hire(self, place: Place) -> Actor:
+        return self._hire([place])
+
+    def hire_several(self, places: Sequence[Place], process_count: int) -> Runner:
+        return self._hire(places)
+
+    def vacate(self, place: Place) -> None:
+        self.vacated.append(place.number)
 
     def hire_estimator(self) -> Estimator:
         self.estimators.append(FakeEstimator(self.answering))
@@ -111,3 +128,11 @@ class FakeCrew:
     def check(self) -> None:
         if self.gone:
             raise ClusterLost("the test took it away")
+
+    def _hire(self, places: Sequence[Place]) -> FakeActor:
+        with self._lock:
+            script = self._scripts[min(len(self.hired), len(self._scripts) - 1)]
+            gpus = [self.gpus[place.number] for place in places if place.number in self.gpus]
+            self.hired_at.append([place.number for place in places])
+            self.hired.append(FakeActor(script, self._held_bytes, [DEVICE, *gpus]))
+            return self.hired[-1]

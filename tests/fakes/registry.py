@@ -19,6 +19,8 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
         self.datasets: dict[str, dataset_pb2.Dataset] = {}
         self.statistics: dict[str, dataset_statistics_pb2.DatasetStatistics] = {}
         self.rows = b'{"text": "a"}\n'
+        # Which files of which models were asked for, in order.
+        self.model_reads: list[messages.ReadBaseModelFileRequest] = []
 
     def add_base_model(self, model_id: str, **fields: object) -> base_model_pb2.BaseModel:
         values = {"display_name": model_id, "trainable": True, "linear_modules": ["q_proj", "v_proj"], **fields}
@@ -46,6 +48,12 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
             raise NotFound("base model", request.id, "GET /v1/base-models lists them")
         return messages.GetBaseModelResponse(base_model=self.base_models[request.id])
 
+    async def CreateBaseModel(
+        self, request: messages.CreateBaseModelRequest, context: grpc.aio.ServicerContext
+    ) -> messages.CreateBaseModelResponse:
+        # Of an artifact: what a job makes is of the shape of the first model.
+        return messages.CreateBaseModelResponse(base_model=next(iter(self.base_models.values())))
+
     async def GetDataset(
         self, request: messages.GetDatasetRequest, context: grpc.aio.ServicerContext
     ) -> messages.GetDatasetResponse:
@@ -68,4 +76,5 @@ class FakeRegistry(registry_service_pb2_grpc.RegistryServiceServicer):
     async def ReadBaseModelFile(
         self, request: messages.ReadBaseModelFileRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[messages.ReadBaseModelFileResponse]:
+        self.model_reads.append(request)
         yield messages.ReadBaseModelFileResponse(chunk=request.path.encode())

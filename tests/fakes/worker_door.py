@@ -19,6 +19,8 @@ from tunesmith.worker.v1 import worker_service_pb2 as worker
 from services.chassis.errors import InvalidArgument
 from services.chassis.ids import new_id
 from services.chassis.validation import check
+from workers.providers.asked import needs_for
+from workers.providers.needs import fits
 
 # Small, so that a test's few bytes come in several messages.
 CHUNK_BYTES = 1000
@@ -33,6 +35,8 @@ class FakeJob:
     assignment: worker.Assignment
     rows: dict[int, bytes]
     model_files: dict[str, bytes] = field(default_factory=dict)
+    # Of the model that a distillation imitates.
+    teacher_files: dict[str, bytes] = field(default_factory=dict)
     directive: worker.Directive = worker.DIRECTIVE_CONTINUE
     leased: bool = False
     sequence: int = 0
@@ -40,12 +44,16 @@ class FakeJob:
     heartbeats: int = 0
     outcome: worker.Outcome | None = None
     released: list[str] = field(default_factory=list)
+    # What the worker itself said of how its attempts ended.
+    release_errors: list[status_pb2.Status] = field(default_factory=list)
     # Those of `released` that somebody meant.
     stopped_on_purpose: list[str] = field(default_factory=list)
     # Complete sets only: name -> path -> bytes.
     artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
     # The latest training state; the next attempt is given it.
     state_files: dict[str, bytes] = field(default_factory=dict)
+    # What an export is made from.
+    source_files: dict[str, bytes] = field(default_factory=dict)
     # What of "report" and "set" happened, in order.
     history: list[str] = field(default_factory=list)
 
@@ -60,6 +68,20 @@ class FakeJob:
         for path, content in files.items():
             state.files.add(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
         self.assignment.training_state.CopyFrom(state)
+
+    def give_source(self, files: dict[str, bytes]) -> None:
+        """Make an export of it."""
+        self.source_files = files
+        source = self.assignment.export_source
+        for path, content in files.items():
+            source.files.add(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    def teach(self, files: dict[str, bytes]) -> None:
+        """Give the job a teacher of these files."""
+        self.teacher_files = files
+        for path, content in files.items():
+            digest = hashlib.sha256(content).hexdigest()
+            self.assignment.teacher_model.files.add(path=path, size_bytes=len(content), sha256=digest)
 
     def points(self, key: str) -> list[tuple[int, float]]:
         """Steps and values of one series, in order."""
@@ -174,10 +196,21 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         if not any(pool.pool_id == request.pool_id for pool in self.pools):
             _abort(context, code_pb2.FAILED_PRECONDITION, "register first", "POOL_NOT_REGISTERED")
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or not context.is_active(), request.wait_seconds)
-            if not self._queue or not context.is_active():
+            self._changed.wait_for(lambda: self._first_for(request) or not context.is_active(), request.wait_seconds)
+            job_id = self._first_for(request)
+            if job_id is None or not context.is_active():
                 return worker.LeaseResponse()
-            return worker.LeaseResponse(assignment=self._assign(self.jobs[self._queue.popleft()]))
+            self._queue.remove(job_id)
+            return worker.LeaseResponse(assignment=self._assign(self.jobs[job_id]))
+
+    def _first_for(self, request: worker.LeaseRequest) -> str | None:
+        """The job that has waited longest of those that the slot's hardware is enough for."""
+        for job_id in self._queue:
+            assignment = self.jobs[job_id].assignment
+            needs = needs_for(assignment.provider, assignment.configuration)
+            if not request.HasField("offer") or fits(needs, request.offer):
+                return job_id
+        return None
 
     def Heartbeat(self, request: worker.HeartbeatRequest, context: grpc.ServicerContext) -> worker.HeartbeatResponse:
         self._begin("Heartbeat", request, context)
@@ -210,6 +243,8 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         with self._changed:
             job = self._leased(request.lease, context)
             job.released.append(request.reason)
+            if request.HasField("error"):
+                job.release_errors.append(request.error)
             if request.stopped_on_purpose:
                 job.stopped_on_purpose.append(request.reason)
             job.leased = False
@@ -244,7 +279,9 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         self, request: worker.ReadBaseModelFileRequest, context: grpc.ServicerContext
     ) -> Iterator[worker.ReadBaseModelFileResponse]:
         self._begin("ReadBaseModelFile", request, context)
-        content = self._leased(request.lease, context).model_files[request.path]
+        job = self._leased(request.lease, context)
+        files = job.teacher_files if request.role == worker.MODEL_ROLE_TEACHER else job.model_files
+        content = files[request.path]
         for chunk in self._chunks(content):
             yield worker.ReadBaseModelFileResponse(chunk=chunk)
 
@@ -255,6 +292,14 @@ class FakeDoor(worker_service_pb2_grpc.WorkerServiceServicer):
         content = self._leased(request.lease, context).state_files[request.path]
         for chunk in self._chunks(content):
             yield worker.ReadTrainingStateFileResponse(chunk=chunk)
+
+    def ReadExportSourceFile(
+        self, request: worker.ReadExportSourceFileRequest, context: grpc.ServicerContext
+    ) -> Iterator[worker.ReadExportSourceFileResponse]:
+        self._begin("ReadExportSourceFile", request, context)
+        content = self._leased(request.lease, context).source_files[request.path]
+        for chunk in self._chunks(content):
+            yield worker.ReadExportSourceFileResponse(chunk=chunk)
 
     def WriteArtifactSet(
         self, request_iterator: Iterator[worker.WriteArtifactSetRequest], context: grpc.ServicerContext

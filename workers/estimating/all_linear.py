@@ -14,9 +14,11 @@ from transformers import PreTrainedModel
 
 from workers.estimating.layers import find_layers
 from workers.estimating.refused import Refused
-from workers.providers.local_plan import ALL_LINEAR
+from workers.providers.local.method import ALL_LINEAR
 
 _LAYER_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)")
+# What tells labels apart: classifiers' heads are trained whole, and take no adapter.
+HEADS = r"(score|classifier|pre_classifier|classification_head)(\..*)?"
 _FACTOR = re.compile(r"^base_model\.model\.(.*?)(?:\.base_layer)*\.lora_(A|B)\.")
 
 
@@ -29,7 +31,7 @@ def adapted_by_all_linear(model: PreTrainedModel) -> dict[str, tuple[int, int]]:
         warnings.simplefilter("ignore")
         try:
             task = TaskType.CAUSAL_LM if model.can_generate() else None
-            adapter = LoraConfig(r=1, target_modules=ALL_LINEAR, task_type=task)
+            adapter = LoraConfig(r=1, target_modules=ALL_LINEAR, task_type=task, exclude_modules=HEADS)
             adapted = get_peft_model(_one_layer_of_each_kind(model), adapter, low_cpu_mem_usage=True)
         except (ValueError, NotImplementedError):
             return {}

@@ -1,5 +1,6 @@
 """What a model is made of, found by building it without weights: exact, since the model's own code says it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +11,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 from tunesmith.registry.v1 import model_profile_pb2
 
-from workers.estimating.all_linear import adapted_by_all_linear, without_layer_number
+from workers.estimating.all_linear import HEADS, adapted_by_all_linear, without_layer_number
 from workers.estimating.configured import read_configuration
 from workers.estimating.skeleton import build
 
@@ -63,9 +64,13 @@ def _parts(model: PreTrainedModel, adapted: Mapping[str, tuple[int, int]]) -> It
             output_size=output_size,
             parameter_count=sum(parameter.numel() for parameter in own),
             adapted_by_all_linear=path in adapted,
-            # The trainer computes the output layer without its adapter.
-            adaptable=path in adapted or (isinstance(module, ADAPTABLE) and module is not output),
+            # The trainer computes the output layer without its adapter, and trains a head of labels whole.
+            adaptable=path in adapted or (isinstance(module, ADAPTABLE) and module is not output and not _is_of_head(name)),
         )
+
+
+def _is_of_head(name: str) -> bool:
+    return re.fullmatch(HEADS, name) is not None
 
 
 def _shape(module: nn.Module) -> tuple[model_profile_pb2.ModuleKind, int, int]:

@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageClassification,
     AutoModelForImageTextToText,
+    AutoModelForSequenceClassification,
     PreTrainedConfig,
     PreTrainedModel,
     initialization,
@@ -20,6 +21,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
 )
 
 from workers.estimating.refused import Refused
@@ -35,6 +37,8 @@ _KINDS = (
     (AutoModelForImageTextToText, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, ("ForConditionalGeneration", "ForImageTextToText")),
     (AutoModelForImageClassification, MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, ("ForImageClassification",)),
     (AutoModelForCausalLM, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, ("ForCausalLM", "LMHeadModel")),
+    # Encoders that write nothing have no other class; of the rest, those that were saved as classifiers.
+    (AutoModelForSequenceClassification, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, ("ForSequenceClassification",)),
 )
 
 
@@ -65,7 +69,7 @@ def _class_of(configuration: PreTrainedConfig) -> Any:
     family = configuration.model_type
     known = [(auto, endings) for auto, families, endings in _KINDS if family in families]
     if not known:
-        text = f"{family} has no model that writes text, reads images with text, or classifies images; choose another model"
+        text = f"{family} has no model that writes text, reads images with text, or classifies; choose another model"
         raise Refused(text)
     name = (configuration.architectures or [""])[0]
     return next((auto for auto, endings in known if str(name).endswith(endings)), known[0][0])

@@ -13,6 +13,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import structlog
 from tunesmith.config.v1 import method_pb2
@@ -29,7 +30,7 @@ from workers.estimating.refused import Refused
 from workers.estimating.skeleton import build
 from workers.estimating.step import BACKWARD, FORWARD, MIDDLE, OPTIMIZER_STEP, Batch, step_peaks
 from workers.providers.execution import Execution, plain_loop
-from workers.providers.local import LOCAL
+from workers.providers.local.provider import LOCAL
 
 MAX_TOKENS = 2**20
 log = structlog.get_logger()
@@ -51,6 +52,9 @@ def trace(question: inquiry_pb2.TraceQuestion) -> inquiry_pb2.Trace:
     """
     assert LOCAL.execution is not None
     execution = plain_loop(question.configuration) if question.all_logits else LOCAL.execution(question.configuration)
+    if question.device_kind != pool_pb2.DEVICE_KIND_CUDA:
+        # Activations are in main memory already.
+        execution = replace(execution, offloading=False)
     return trace_execution(question, execution)
 
 
@@ -114,8 +118,8 @@ def _batch(question: inquiry_pb2.TraceQuestion, execution: Execution, positions:
         rows=rows,
         # The trainer cuts rows where positions end.
         tokens=tokens if positions is None else min(tokens, positions),
-        # One row that is padded to nothing needs no mask, and flash attention takes none.
-        masked=(rows > 1 or not execution.dynamic_padding or execution.packing) and execution.attention != "flash",
+        # One row that is padded to nothing needs no mask, packed rows are attended to one by one, and flash attention takes none.
+        masked=(rows > 1 or not execution.dynamic_padding) and not execution.packing and execution.attention != "flash",
         accumulates=schedule.gradient_accumulation > 1,
         cuda=question.device_kind == pool_pb2.DEVICE_KIND_CUDA,
     )

@@ -39,7 +39,9 @@ class Execution:
     packing: bool = False
     # Whether a batch is padded to its longest row only, and not to the sequence length.
     dynamic_padding: bool = False
-    # Whether activations wait in main memory.
+    # Whether rows of about the same length share a batch, so that there is next to no padding.
+    length_grouping: bool = False
+    # Whether activations wait in main memory, where a GPU computes them.
     offloading: bool = False
     # Whether norms, rotations and losses run in kernels that keep nothing in between.
     fused_kernels: bool = False
@@ -86,6 +88,7 @@ def plain_loop(resolved: Any) -> Execution:
         checkpointing=optimizations_pb2.OPTIMIZATION_FEATURE_GRADIENT_CHECKPOINTING in enabled,
         packing=optimizations_pb2.OPTIMIZATION_FEATURE_SEQUENCE_PACKING in enabled,
         dynamic_padding=optimizations_pb2.OPTIMIZATION_FEATURE_DYNAMIC_PADDING in enabled,
+        length_grouping=optimizations_pb2.OPTIMIZATION_FEATURE_LENGTH_GROUPING in enabled,
         offloading=optimizations_pb2.OPTIMIZATION_FEATURE_ACTIVATION_OFFLOADING in enabled,
         fused_kernels=optimizations_pb2.OPTIMIZATION_FEATURE_FUSED_KERNELS in enabled,
         quantization_bits=quantization_bits(resolved),

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from tunesmith.config.v1 import datasets_pb2, job_configuration_pb2
+from tunesmith.config.v1 import datasets_pb2, job_configuration_pb2, method_pb2
 from tunesmith.provider.v1 import lowering_pb2, provider_pb2
 from tunesmith.registry.v1 import dataset_pb2
 
@@ -91,10 +91,14 @@ class Provider:
     dataset_formats: tuple[dataset_pb2.DatasetFormat, ...]
     # (configuration) -> what the backend is given, as plain JSON data. Raises ValueError for what `lower` refuses.
     translate: Callable[[JobConfiguration], dict[str, Any]]
-    # (format, strategy or 0, the field that named the dataset) -> why the backend can't train on it; empty if it can.
-    refuse_dataset: Callable[[dataset_pb2.DatasetFormat, datasets_pb2.DatasetStrategy, str], list[FieldLowering]]
+    # (format, strategy or 0, the field that named the dataset, objective) -> why the backend can't train on it; empty if it can.
+    refuse_dataset: Callable[
+        [dataset_pb2.DatasetFormat, datasets_pb2.DatasetStrategy, str, method_pb2.TrainingObjective], list[FieldLowering]
+    ]
     # (configuration) -> how its trainer runs it, for estimates; None for a backend that says nothing of its machines.
     execution: Callable[[JobConfiguration], Execution] | None = field(default=None)
+    # What a pool has to be given before it takes such jobs, as the end of a sentence; empty for what every pool takes.
+    wanted: str = field(default="")
     # Its own ranges, where they are inside the configuration's.
     ranges: tuple[provider_pb2.NarrowedRange, ...] = field(default=())
 

@@ -3,36 +3,94 @@
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from peft import PeftConfig, get_peft_config
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 
 from services.chassis.errors import FailedPrecondition, InvalidArgument
-from workers.providers.local_plan import ALL_LINEAR, TrainingPlan
+from workers.providers.local.method import ALL_LINEAR
+from workers.providers.local.plan import TrainingPlan
+from workers.training import positions
 from workers.training.inputs import Inputs
 
 # What peft can put an adapter on; GPT-2's layers are Conv1D.
-_ADAPTABLE = ("Linear", "Conv1D", "Embedding", "Conv2d")
+_ADAPTABLE = ("Linear", "Conv1D", "Embedding", "Conv2d", "Linear4bit", "Linear8bitLt")
+_PACKS_ON_CPUS = "support_avx512bf16_for_cpu"
+# A soft prompt that begins with the embeddings of a text.
+_FROM_TEXT = "TEXT"
 
 
 def load_base(inputs: Inputs, plan: TrainingPlan) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The base model and its tokenizer: safetensors only, and never the repository's own code."""
-    pinned = {"revision": inputs.revision} if inputs.revision else {}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(inputs.base_model, output_loading_info=True, **pinned, **plan.weights)
+    arguments = loading_arguments(inputs, plan)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(inputs.base_model, output_loading_info=True, **arguments)
     model, loading = loaded
+    keep_differentiable(model)
     if loading["missing_keys"]:
         names = ", ".join(sorted(loading["missing_keys"])[:5])
         text = f"the base model's files lack weights ({names}), which would start random; register a complete causal model"
         raise FailedPrecondition("BASE_MODEL_INCOMPLETE", text)
-    tokenizer = AutoTokenizer.from_pretrained(inputs.base_model, trust_remote_code=False, **pinned)
+    tokenizer = AutoTokenizer.from_pretrained(inputs.base_model, trust_remote_code=False, **_pinned(inputs))
+    if "rope_scaling" in plan.weights:
+        tokenizer.model_max_length = max(tokenizer.model_max_length, positions.position_count(model) or 0)
     _check_tokenizer(model, tokenizer)
-    if plan.lora is not None:
-        _check_modules(model, plan.lora["target_modules"])
+    if plan.adapter is not None and "target_modules" in plan.adapter:
+        check_modules(model, plan.adapter["target_modules"])
     return model, tokenizer
 
 
-def position_count(model: PreTrainedModel) -> int | None:
-    """Longest sequence the model has positions for, in tokens; None if its configuration does not say."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+def loading_arguments(inputs: Inputs, plan: TrainingPlan) -> dict[str, Any]:
+    """For any class's `from_pretrained`: the plan's, with what it says of quantization and positions made into objects.
+
+    Raises InvalidArgument for what the device or the model can't do.
+    """
+    if plan.trainer["fp16"] and not torch.cuda.is_available():
+        text = "FP16 scales its loss on a GPU only, and this pool trains on its CPU; use BF16 or FP32, or run a pool with a GPU"
+        raise InvalidArgument([("model.precision", text)])
+    given = dict(plan.weights) | _pinned(inputs)
+    quantization, scaling = given.pop("quantization_config", None), given.pop("rope_scaling", None)
+    if quantization is not None:
+        given["quantization_config"] = BitsAndBytesConfig(**quantization)
+    if scaling is not None:
+        given["config"] = AutoConfig.from_pretrained(inputs.base_model, trust_remote_code=False, **_pinned(inputs))
+        positions.stretch(given["config"], scaling)
+    return given
+
+
+def keep_differentiable(model: PreTrainedModel) -> None:
+    """On a CPU with AVX512-BF16, bitsandbytes packs 4-bit weights for inference at the first evaluation, and what is packed
+    passes no gradient on when training goes on.
+    """
+    for module in model.modules():
+        if hasattr(module, _PACKS_ON_CPUS):
+            setattr(module, _PACKS_ON_CPUS, False)
+
+
+def adapter_config(inputs: Inputs, plan: TrainingPlan) -> PeftConfig | None:
+    """What peft makes of a plan; None to train every weight."""
+    if plan.adapter is None:
+        return None
+    given = dict(plan.adapter)
+    if given.get("prompt_tuning_init") == _FROM_TEXT:
+        given |= {"tokenizer_name_or_path": inputs.base_model, "tokenizer_kwargs": {**_pinned(inputs)} or None}
+    return get_peft_config(given)
+
+
+def room_for_rows(model: PreTrainedModel, plan: TrainingPlan) -> int | None:
+    """Longest row the model has positions for, in tokens, behind a soft prompt; None if its configuration does not say."""
+    count = positions.position_count(model)
+    return None if count is None else count - (plan.adapter or {}).get("num_virtual_tokens", 0)
+
+
+def _pinned(inputs: Inputs) -> dict[str, str]:
+    return {"revision": inputs.revision} if inputs.revision else {}
 
 
 def check_chat_template(tokenizer: PreTrainedTokenizerBase, *, assistant_only: bool) -> None:
@@ -64,7 +122,7 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
         raise FailedPrecondition("TOKENIZER_TOO_LARGE", text)
 
 
-def _check_modules(model: PreTrainedModel, targets: str | list[str]) -> None:
+def check_modules(model: PreTrainedModel, targets: str | list[str]) -> None:
     """peft only complains when no name matches at all; one misspelt name among others would be left out in silence."""
     if targets == ALL_LINEAR:
         return

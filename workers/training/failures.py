@@ -16,6 +16,21 @@ class TrainingError(ReasonedError):
     code = grpc.StatusCode.INTERNAL
 
 
+class StepTimeout(ReasonedError):
+    """A step that does not end. Another attempt may get further."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def step_timeout(step: int, total_steps: int, seconds: float, limit_s: float) -> StepTimeout:
+    """A step has taken longer than it may."""
+    text = (
+        f"step {step} of {total_steps} has not ended for {seconds:.0f} s and may take {limit_s:.0f} s; if the next attempt hangs "
+        "too, see in the pool's log where it does (step_hangs), or raise schedule.step_timeout_seconds"
+    )
+    return StepTimeout("STEP_TIMEOUT", text, {"step": str(step), "limit_seconds": f"{limit_s:.0f}"})
+
+
 def status_of(error: BaseException) -> status_pb2.Status:
     """What a person is told about an exception that a recipe raised."""
     return explain(error).status()

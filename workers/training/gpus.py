@@ -4,10 +4,16 @@ import torch
 from tunesmith.pool.v1 import pool_pb2
 
 
-def gpus() -> list[pool_pb2.Device]:
-    """This machine's GPUs; none on a machine without."""
+def limit_memory(share: float) -> None:
+    """Let torch's allocator have so much of each GPU that this process sees, and no more."""
+    for index in range(torch.cuda.device_count()):
+        torch.cuda.set_per_process_memory_fraction(share, index)
+
+
+def gpus(*, partition: bool = False) -> list[pool_pb2.Device]:
+    """The GPUs that this process sees, or the partition of one; none on a machine without."""
     properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return [
-        pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CUDA, name=device.name, memory_bytes=device.total_memory)
+        pool_pb2.Device(kind=pool_pb2.DEVICE_KIND_CUDA, name=device.name, memory_bytes=device.total_memory, partition=partition)
         for device in properties
     ]

@@ -22,3 +22,6 @@ class Inputs:
     training_state_seconds: float = 60.0
     # Where tokenised rows are kept for other jobs; None to keep none.
     tokenised_folder: Path | None = None
+    # Whom a distillation imitates, as `base_model` and `revision` say it; None for a job without a teacher.
+    teacher_model: str | None = None
+    teacher_revision: str | None = None

@@ -4,22 +4,35 @@ import math
 import statistics
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from tunesmith.job.v1 import job_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
-from workers.providers.local_plan import TrainingPlan
+from workers.providers.local.plan import TrainingPlan
 from workers.training.cadence import Cadence
 from workers.training.failures import not_finite
+from workers.training.layers import LayerHistory
 from workers.training.memory import MemoryMeter
 from workers.training.model_card import Losses
 from workers.training.sink import Sink, Stopped
+from workers.training.watchdog import Watchdog
 
 # Of how many steps the last ones say how long the next will take.
 _RECENT_STEPS = 50
+# What the trainers of some objectives log besides, and the series that it becomes; of an evaluation with `eval_` before both.
+OBJECTIVE_SERIES = {
+    "rewards/accuracies": "reward_accuracy",
+    "rewards/margins": "reward_margin",
+    "rewards/chosen": "chosen_reward",
+    "rewards/rejected": "rejected_reward",
+    "teacher_divergence": "teacher_divergence",
+    "accuracy": "accuracy",
+    "macro_f1": "macro_f1",
+}
 
 
 def spread(count: int, total_steps: int) -> set[int]:
@@ -35,6 +48,13 @@ class Recorded:
     last_training_loss: float | None = None
     first_evaluation_loss: float | None = None
     last_evaluation_loss: float | None = None
+    # The evaluation with the lowest loss, and how many since then were no better.
+    best_evaluation_loss: float | None = None
+    best_step: int = 0
+    training_loss_at_best: float | None = None
+    evaluations_without_better: int = 0
+    # See layers.LayerHistory.
+    steps_between_norms: int | None = None
     tokens: float = 0
     step_seconds: list[float] = field(default_factory=list)
     peak_memory_bytes: int = 0
@@ -48,47 +68,66 @@ class Recorder(TrainerCallback):
     After a step the trainer logs, evaluates and saves, in this order; a pause is obeyed behind its training state.
     """
 
-    def __init__(self, sink: Sink, plan: TrainingPlan, meter: MemoryMeter, cadence: Cadence) -> None:
+    # Watches the layers of the model that is trained; there from the beginning of training on.
+    layers: LayerHistory
+
+    def __init__(self, sink: Sink, plan: TrainingPlan, meter: MemoryMeter, cadence: Cadence, watchdog: Watchdog) -> None:
         self._sink = sink
         self._plan = plan
         self._meter = meter
         self._cadence = cadence
+        self._watchdog = watchdog
         self._began = time.monotonic()
         self._checkpoint_steps: set[int] = set()
         self._evaluation_steps: set[int] = set()
+        self._histogram_steps: set[int] = set()
         self._pausing = self._state_due = self._failed = False
         self._step_began = 0.0
         self._recorded = Recorded()
         self._recent_seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
-        self.total_steps = 0
+        # Of the run as it is, which may have stopped early, and as it was planned.
+        self.total_steps = self._planned_steps = 0
+        # Whether this attempt has done a step.
+        self._has_stepped = False
+        # Called when an evaluation has just ended whose loss is lower than all before.
+        self.best_so_far: Callable[[], None] = lambda: None
+        # Why to end at the next batch, if there is a reason.
+        self.failure: Exception | None = None
 
     def take_over(self, recorded: dict[str, Any]) -> None:
         """Go on from what an earlier attempt recorded."""
         self._recorded = Recorded(**recorded)
         self._recent_seconds.extend(self._recorded.step_seconds)
+        self.layers.steps_between = self._recorded.steps_between_norms
 
     def recorded(self) -> dict[str, Any]:
         """What the next attempt takes over, as JSON."""
         now = asdict(self._recorded)
         now["step_seconds"] = [round(seconds, 6) for seconds in self._recorded.step_seconds]
+        now["steps_between_norms"] = self.layers.steps_between
         return now | {"peak_memory_bytes": self._peak(), "duration_seconds": self._duration()}
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """The data are counted: now the length of the run is known."""
-        self.total_steps = state.max_steps
+        self.total_steps = self._planned_steps = state.max_steps
         self._checkpoint_steps = spread(self._plan.checkpoints, state.max_steps)
         self._evaluation_steps = spread(self._plan.evaluations, state.max_steps)
+        self._histogram_steps = spread(self._plan.histograms, state.max_steps)
         self._sink.progress(state.global_step, state.max_steps, state.epoch, None)
         earlier = state.global_step > 0
         self._sink.stage(f"Going on from step {state.global_step}" if earlier else f"Training for {state.max_steps} steps")
+        if self._plan.histograms and not earlier:
+            self._sink.histograms(self.layers.histograms(0))
         self._cadence.begin()
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """A step's first batch is about to run."""
         self._step_began = time.perf_counter()
+        self._watch_step(state)
 
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """A batch ended that is not its step's last."""
+        self._watchdog.goes_on()
         self._cancel_if_told()
 
     def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -113,6 +152,8 @@ class Recorder(TrainerCallback):
             return
         # Not before: on a GPU the step only ends when its loss is read.
         seconds = time.perf_counter() - self._step_began
+        self._watchdog.end()
+        self._has_stepped = True
         self._recorded.step_seconds.append(seconds)
         self._recent_seconds.append(seconds)
         if self._recorded.first_training_loss is None:
@@ -120,11 +161,16 @@ class Recorder(TrainerCallback):
         self._recorded.last_training_loss = logs["loss"]
         self._check_finite(args, state, {"training loss": logs["loss"], "gradient": logs["grad_norm"]})
         self._tell_step(state, logs)
+        if state.global_step in self._histogram_steps:
+            self._sink.histograms(self.layers.histograms(state.global_step))
         directive = self._cancel_if_told()
         if state.global_step < state.max_steps:
             self._pausing = directive == worker_service_pb2.DIRECTIVE_PAUSE and self._may_pause()
             self._state_due = self._pausing or self._cadence.is_due(self._remaining(state))
             control.should_save = control.should_save or self._state_due
+            if not control.should_evaluate and not control.should_save:
+                # The next step begins with fetching its rows.
+                self._watch_step(state)
 
     def on_evaluate(
         self,
@@ -142,10 +188,14 @@ class Recorder(TrainerCallback):
         if self._recorded.first_evaluation_loss is None:
             self._recorded.first_evaluation_loss = loss
         self._recorded.last_evaluation_loss = loss
-        self._sink.metrics(state.global_step, {"eval_loss": loss})
+        self._sink.metrics(state.global_step, {"eval_loss": loss} | _of_objective(metrics, "eval_"))
         self._sink.evaluated(state.global_step, loss)
         first = self._recorded.first_evaluation_loss
         self._sink.measured(job_pb2.JobFigures(first_evaluation_loss=first, last_evaluation_loss=loss))
+        self._judge(state.global_step, loss)
+        patience = self._plan.patience
+        if patience and self._recorded.evaluations_without_better >= patience and state.global_step < state.max_steps:
+            self._stop_early(state, control, patience)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """What was due is stored."""
@@ -170,11 +220,27 @@ class Recorder(TrainerCallback):
         self._cadence.tried(cost_s)
         self._failed, self._state_due, self._pausing = True, False, False
 
+    @property
+    def best_step(self) -> int:
+        """The step of the evaluation with the lowest loss."""
+        return self._recorded.best_step
+
+    def best_losses(self) -> Losses:
+        """What was measured of the weights that stood at the evaluation with the lowest loss."""
+        recorded = self._recorded
+        return replace(
+            self.losses(recorded.best_step),
+            last_training=recorded.training_loss_at_best,
+            last_evaluation=recorded.best_evaluation_loss,
+            is_best=True,
+        )
+
     def losses(self, step: int) -> Losses:
         """What was measured up to now."""
         return Losses(
             step=step,
             total_steps=self.total_steps,
+            planned_steps=self._planned_steps,
             first_training=self._recorded.first_training_loss,
             last_training=self._recorded.last_training_loss,
             first_evaluation=self._recorded.first_evaluation_loss,
@@ -200,9 +266,42 @@ class Recorder(TrainerCallback):
             "tokens_per_second": tokens / seconds,
             "memory_bytes": float(self._meter.now()),
             "epoch": logs["epoch"],
-        }
+        } | _of_objective(logs)
+        values |= self.layers.norms(step, state.max_steps, tokens)
         self._sink.metrics(step, values)
         self._sink.progress(step, state.max_steps, logs["epoch"], self._remaining(state))
+
+    def _judge(self, step: int, loss: float) -> None:
+        """Whether the evaluation that has just ended is the best one so far."""
+        recorded = self._recorded
+        if recorded.best_evaluation_loss is not None and loss >= recorded.best_evaluation_loss:
+            recorded.evaluations_without_better += 1
+            return
+        recorded.best_evaluation_loss, recorded.best_step, recorded.evaluations_without_better = loss, step, 0
+        recorded.training_loss_at_best = recorded.last_training_loss
+        self.best_so_far()
+
+    def _stop_early(self, state: TrainerState, control: TrainerControl, patience: int) -> None:
+        """End the run here: what belongs to its end comes now, and there is nothing left to pause for or to go on from."""
+        step, recorded = state.global_step, self._recorded
+        control.should_training_stop = True
+        self._pausing = self._state_due = False
+        if self._plan.checkpoints:
+            self._checkpoint_steps.add(step)
+        control.should_save = self.is_checkpoint(step)
+        if self._plan.histograms and step not in self._histogram_steps:
+            self._sink.histograms(self.layers.histograms(step))
+        self.total_steps = step
+        what = "1 evaluation was" if patience == 1 else f"{patience} evaluations in a row were"
+        best = "before the first step" if recorded.best_step == 0 else f"at step {recorded.best_step}"
+        loss = f"{recorded.best_evaluation_loss:.4g}"
+        self._sink.stage(f"Stopped early at step {step} of {state.max_steps}: {what} no better than the loss of {loss} {best}")
+        self._sink.progress(step, step, state.epoch or 0.0, 0.0)
+
+    def _watch_step(self, state: TrainerState) -> None:
+        """The next step has begun."""
+        seconds = statistics.median(self._recent_seconds) if self._has_stepped else None
+        self._watchdog.begin(state.global_step + 1, seconds)
 
     def _remaining(self, state: TrainerState) -> float:
         """Seconds, from what the last steps took; no time is left of a run that has not finished a step."""
@@ -223,7 +322,13 @@ class Recorder(TrainerCallback):
                 raise not_finite(what, value, state.global_step, args.learning_rate)
 
     def _cancel_if_told(self) -> worker_service_pb2.Directive:
+        if self.failure is not None:
+            raise self.failure
         directive = self._sink.directive()
         if directive == worker_service_pb2.DIRECTIVE_CANCEL:
             raise Stopped(directive)
         return directive
+
+
+def _of_objective(logs: dict[str, float], prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}{name}": logs[f"{prefix}{key}"] for key, name in OBJECTIVE_SERIES.items() if f"{prefix}{key}" in logs}

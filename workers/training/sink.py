@@ -1,10 +1,13 @@
 """Where a recipe says what happens, and hears whether to go on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tunesmith.job.v1 import artifact_pb2, job_pb2
+from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_pb2
 from tunesmith.worker.v1 import worker_service_pb2
+
+from services.chassis.errors import ServiceError
 
 
 class Sink(Protocol):
@@ -22,6 +25,9 @@ class Sink(Protocol):
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """One point of each series named, `eval_loss` among them."""
 
+    def histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None:
+        """How the trained weights are distributed, a histogram for each layer."""
+
     def evaluated(self, step: int, loss: float) -> None:
         """An evaluation ended. Its loss came as a metric before."""
 
@@ -30,6 +36,12 @@ class Sink(Protocol):
 
     def measured(self, figures: job_pb2.JobFigures) -> None:
         """Figures that became known; the others stay as they are."""
+
+    def hung(self, error: ServiceError) -> None:
+        """The attempt hangs, for this reason: say so and end its process, for another attempt. Called from another thread.
+
+        Returns only where there is no process to end.
+        """
 
     def directive(self) -> worker_service_pb2.Directive:
         """What a person wants, as last heard. Asked after every batch, so it has to answer at once."""

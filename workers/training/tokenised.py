@@ -15,10 +15,12 @@ from trl import SFTConfig
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
-from workers.training import rows
+from workers.training import row_table, rows
 from workers.whole_file import whole_file
 
 COLUMNS = ["input_ids", "labels"]
+# A row of tokens for each row of the dataset.
+ROWS = "rows"
 # All of trl's arguments that its preparation of rows reads.
 ARGUMENTS = (
     "assistant_only_loss",
@@ -54,11 +56,13 @@ class TokenisedRows:
         files = assignment.base_model.files
         self._files = sorted((file.path, file.sha256) for file in files if not file.path.endswith(_WEIGHTS))
 
-    def prepared(self, name: str, arguments: SFTConfig, prepare: Callable[[], Any]) -> Any:
-        """The rows as trl's trainer reads them: from the disk, or prepared now and kept."""
+    def prepared(self, name: str, arguments: SFTConfig, prepare: Callable[[], Any], layout: str = ROWS) -> Any:
+        """The rows as trl's trainer reads them: from the disk, or prepared now and kept. `layout` names the way that `prepare`
+        goes about it.
+        """
         if self._folder is None or not self._files:
             return prepare()
-        path = self._folder / f"{self._key(self._datasets[name], arguments)}.arrow"
+        path = self._folder / f"{self._key(self._datasets[name], arguments, layout)}.arrow"
         found = _read(path)
         if found is not None:
             return found
@@ -66,10 +70,11 @@ class TokenisedRows:
         _keep(made, path)
         return made
 
-    def _key(self, dataset: dataset_pb2.Dataset, arguments: SFTConfig) -> str:
+    def _key(self, dataset: dataset_pb2.Dataset, arguments: SFTConfig, layout: str) -> str:
         depends_on = {
+            "layout": layout,
             "rows": [dataset.sha256, dataset.format],
-            "converter": hashlib.sha256(Path(rows.__file__).read_bytes()).hexdigest(),
+            "converter": [hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() for module in (rows, row_table)],
             "files": self._files,
             "arguments": {name: getattr(arguments, name) for name in ARGUMENTS},
             "order": arguments.seed if arguments.shuffle_dataset else None,

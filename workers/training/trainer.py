@@ -7,127 +7,134 @@ from typing import Any
 
 import pyarrow.compute
 import torch
-from datasets import Dataset
-from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from services.chassis.errors import InvalidArgument
-from workers.providers.local_plan import TrainingPlan
-from workers.training.base import position_count
-from workers.training.recorder import Recorder
+from workers.providers.local.plan import TrainingPlan
+from workers.training.attempt import Attempt
+from workers.training.base import adapter_config, room_for_rows
+from workers.training.durable import Durable
+from workers.training.grouping import length_groups, token_counts
+from workers.training.job_rows import TRAINING_PATH, VALIDATION_PATH
+from workers.training.packing import DocumentCollator, attend_by_document, check_that_documents_stay_apart, packed
+from workers.training.row_table import table_of
 from workers.training.rows import Row
 from workers.training.sink import Sink
-from workers.training.tokenised import TokenisedRows
-from workers.training.training_state import TrainingState
-
-TRAINING_PATH = "datasets.training_file_id"
-VALIDATION_PATH = "datasets.validation_file_id"
+from workers.training.tokenised import ROWS, TokenisedRows
 
 
-class Trainer(SFTTrainer):
-    """trl's trainer without three of its habits. What it computes is untouched."""
+class SupervisedTrainer(Durable, SFTTrainer):
+    """trl's supervised trainer, which tokenises no row twice."""
 
-    # Stores what is due behind a step.
-    save: Callable[[int], None]
-    _earlier: TrainingState
+    # How a dataset becomes rows of tokens; those of one layout are kept apart from those of another.
+    layout = ROWS
 
     def __init__(self, tokenised: TokenisedRows, **arguments: Any) -> None:
         # The rows are prepared while the trainer is made.
         self._tokenised = tokenised
+        # Before they are packed, as trl names them.
+        self.documents: dict[str, Any] = {}
         super().__init__(**arguments)
-
-    def go_on_from(self, earlier: TrainingState) -> None:
-        """Train on from where another trainer with the same arguments stood, as if it had never stopped."""
-        self._earlier = earlier
-        # The other one has done it.
-        self.args.eval_on_start = False
-        self.train(resume_from_checkpoint=str(earlier.folder))
-
-    def _send_telemetry(self) -> None:
-        """Nothing about a job leaves the machine."""
+        if self.args.packing:
+            self.data_collator = DocumentCollator(pad_token_id=self._tokenizer.pad_token_id, padding_free=True)
 
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: Any, packing: bool, formatting_func: Any, dataset_name: str
     ) -> Any:
-        """What an earlier job tokenised is not tokenised again."""
-        prepare = super()._prepare_dataset
-        return self._tokenised.prepared(
-            dataset_name, args, lambda: prepare(dataset, processing_class, args, packing, formatting_func, dataset_name)
-        )
+        """What an earlier job tokenised is not tokenised again. Rows are cut and left out as without packing, and then packed."""
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """The library's own checkpoints hold pickles, and paths of this machine."""
-        self.save(self.state.global_step)
+        def tokenise() -> Any:
+            return self._tokenise(dataset, processing_class, args, formatting_func, dataset_name)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self._earlier.restore_weights(self)
+        documents = self._tokenised.prepared(dataset_name, args, tokenise, self.layout)
+        self.documents[dataset_name] = documents
+        return packed(documents, args.max_length) if packing and len(documents) else documents
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            self._earlier.restore_optimizer(self)
+    def _tokenise(self, dataset: Any, processing_class: Any, args: Any, formatting_func: Any, dataset_name: str) -> Any:
+        """Rows of tokens, none longer than the ceiling and each with something to learn."""
+        return super()._prepare_dataset(dataset, processing_class, args, False, formatting_func, dataset_name)
 
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Called behind the first batches, since drawing their order takes random numbers that were drawn before."""
-        self._earlier.restore_random()
+    def check_rows(self, dataset_name: str, row_count: int, field_path: str, sink: Sink) -> None:
+        """Tell what became of a dataset's rows. Raises InvalidArgument if nothing is left to learn."""
+        _check_rows(self.documents[dataset_name], row_count, self.args.max_length, field_path, sink)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Of rows grouped by length, in an order that another attempt finds again."""
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        return length_groups(self.args, token_counts(self.train_dataset).to_pylist())
 
 
 def make_trainer(
-    plan: TrainingPlan,
+    attempt: Attempt,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     training: list[Row],
     validation: list[Row] | None,
-    tokenised: TokenisedRows,
-    folder: Path,
-    recorder: Recorder,
-    sink: Sink,
-) -> Trainer:
-    """A trainer with its data tokenised; it writes below `folder` only. Raises InvalidArgument if no row is left to train on."""
-    arguments = _config(plan, model, folder, sink)
-    trainer = Trainer(
-        tokenised,
+    make: Callable[..., SupervisedTrainer] = SupervisedTrainer,
+) -> SupervisedTrainer:
+    """A trainer with its data tokenised; `make` makes it of its arguments.
+
+    Raises InvalidArgument if no row is left to train on, and FailedPrecondition if packed rows would see each other.
+    """
+    plan, sink = attempt.plan, attempt.sink
+    arguments = _config(plan, model, attempt.trainer_folder, sink)
+    if arguments.packing:
+        attend_by_document(model)
+    trainer = make(
+        TokenisedRows(attempt.inputs.tokenised_folder, attempt.assignment),
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_list(training),
-        eval_dataset=Dataset.from_list(validation) if validation else None,
+        train_dataset=table_of(training),
+        eval_dataset=table_of(validation) if validation else None,
         processing_class=tokenizer,
-        peft_config=None if plan.lora is None else LoraConfig(**plan.lora),
-        callbacks=[recorder],
+        peft_config=adapter_config(attempt.inputs, plan),
+        callbacks=[attempt.recorder],
     )
     # It prints every step's figures to standard output.
     trainer.remove_callback(PrinterCallback)
-    _check_rows(trainer.train_dataset, len(training), arguments.max_length, TRAINING_PATH, sink)
+    trainer.check_rows("train", len(training), TRAINING_PATH, sink)
     if validation:
-        _check_rows(trainer.eval_dataset, len(validation), arguments.max_length, VALIDATION_PATH, sink)
-    _leave_room_to_fall(trainer)
+        trainer.check_rows("eval", len(validation), VALIDATION_PATH, sink)
+    if arguments.packing:
+        # Flash attention refuses what is not in the precision that it is trained in.
+        with trainer.accelerator.autocast():
+            check_that_documents_stay_apart(trainer.model, model)
+    leave_room_to_fall(trainer)
     return trainer
 
 
+def fitting_arguments(plan: TrainingPlan, model: PreTrainedModel, sink: Sink) -> dict[str, Any]:
+    """The trainer's arguments, with rows no longer than the model has positions for."""
+    arguments = dict(plan.trainer)
+    room = room_for_rows(model, plan)
+    if room is not None and room < arguments["max_length"]:
+        text = f"The model has positions for {room} tokens of a row: rows end there, not at {arguments['max_length']}"
+        sink.warning(text)
+        arguments["max_length"] = room
+        arguments["pad_to_multiple_of"] = arguments["pad_to_multiple_of"] and room
+    return arguments
+
+
 def _config(plan: TrainingPlan, model: PreTrainedModel, folder: Path, sink: Sink) -> SFTConfig:
-    arguments = dict(plan.sft)
-    positions = position_count(model)
-    if positions is not None and positions < arguments["max_length"]:
-        sink.warning(f"The model has positions for {positions} tokens: rows are cut there, not at {arguments['max_length']}")
-        arguments["max_length"] = positions
-        arguments["pad_to_multiple_of"] = arguments["pad_to_multiple_of"] and positions
-    return SFTConfig(output_dir=str(folder), use_cpu=not torch.cuda.is_available(), **arguments)
+    return SFTConfig(output_dir=str(folder), use_cpu=not torch.cuda.is_available(), **fitting_arguments(plan, model, sink))
 
 
-def _leave_room_to_fall(trainer: Trainer) -> None:
+def leave_room_to_fall(trainer: Any) -> None:
     """transformers divides a polynomial curve by the steps left after the warm-up, which may be none."""
     if trainer.args.lr_scheduler_type == "polynomial":
         steps = total_steps(trainer)
         trainer.args.warmup_steps = min(trainer.args.get_warmup_steps(steps), steps - 1)
 
 
-def total_steps(trainer: Trainer) -> int:
+def total_steps(trainer: Any) -> int:
     """Optimiser steps of the whole run."""
     arguments = trainer.args
     if arguments.max_steps > 0:
         return arguments.max_steps
     rows: Any = trainer.train_dataset
-    batches = math.ceil(len(rows) / arguments.per_device_train_batch_size)
+    batches = math.ceil(len(rows) / (arguments.per_device_train_batch_size * arguments.world_size))
     return int(arguments.num_train_epochs) * math.ceil(batches / arguments.gradient_accumulation_steps)
 
 
@@ -140,7 +147,6 @@ def _check_rows(dataset: Any, row_count: int, max_length: Any, field_path: str, 
         sink.warning(
             f"{lost} of {row_count} rows of {field_path} have nothing left to learn within {max_length} tokens and are left out"
         )
-    lengths = pyarrow.compute.list_value_length(dataset.with_format("arrow")["input_ids"])
-    full = pyarrow.compute.sum(pyarrow.compute.greater_equal(lengths, max_length)).as_py()
+    full = pyarrow.compute.sum(pyarrow.compute.greater_equal(token_counts(dataset), max_length)).as_py()
     if full:
         sink.warning(f"{full} of {row_count} rows of {field_path} fill all {max_length} tokens and may have been cut")

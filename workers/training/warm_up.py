@@ -1,18 +1,20 @@
 """A first run, so that the first job does not pay for what a process does once."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from tunesmith.config.v1 import method_pb2, model_pb2, optimizations_pb2
-from tunesmith.job.v1 import artifact_pb2, job_pb2
+from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_pb2
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
+from services.chassis.errors import ServiceError
 from services.chassis.knobs import resolve_defaults
-from workers.training import supervised
+from workers.training.attempt import run
 from workers.training.inputs import Inputs
 from workers.training.quiet import quiet
 
@@ -32,7 +34,7 @@ def warm_up(folder: Path) -> None:
         _write_model(base)
     rows.write_text("".join(json.dumps({"prompt": "a" * 40, "completion": "b" * (40 + n)}) + "\n" for n in range(ROW_COUNT)))
     assignment = _assignment()
-    supervised.run(assignment, Inputs(str(base), None, rows, None, folder / "work"), _Nobody())
+    run(assignment, Inputs(str(base), None, rows, None, folder / "work"), _Nobody())
 
 
 def _write_model(folder: Path) -> None:
@@ -81,6 +83,8 @@ class _Nobody:
     def evaluated(self, step: int, loss: float) -> None: ...
     def add_artifacts(self, kind: artifact_pb2.ArtifactKind, name: str, step: int, folder: Path) -> None: ...
     def measured(self, figures: job_pb2.JobFigures) -> None: ...
+    def histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None: ...
+    def hung(self, error: ServiceError) -> None: ...
 
     def directive(self) -> worker_service_pb2.Directive:
         return worker_service_pb2.DIRECTIVE_CONTINUE

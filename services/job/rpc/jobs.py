@@ -25,8 +25,10 @@ from services.job.inputs import Registry
 from services.job.preflight import Preflight
 from services.job.usecases.cancel import cancel_job
 from services.job.usecases.create import create_job
+from services.job.usecases.histograms import list_histograms
 from services.job.usecases.pause import pause_job, resume_job
 from services.job.usecases.residuals import list_residuals
+from services.job.usecases.script import job_script
 from services.job.usecases.write_artifacts import remove_forgotten
 from services.job.watch import Watches
 from services.job.watch_jobs import JobWatches
@@ -79,7 +81,10 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def ResumeJob(
         self, request: messages.ResumeJobRequest, context: grpc.aio.ServicerContext
     ) -> messages.ResumeJobResponse:
-        response = await self._act(resume_job, request, messages.ResumeJobResponse)
+        def resume(connection: Connection, job_id: str) -> None:
+            resume_job(connection, job_id, request.from_artifact_id)
+
+        response = await self._act(resume, request, messages.ResumeJobResponse)
         self._changes.notify(QUEUE)
         return response
 
@@ -122,6 +127,16 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     ) -> messages.ListJobMetricsResponse:
         return await self._database.read(lambda connection: _list_metrics(connection, request))
 
+    async def ListJobHistograms(
+        self, request: messages.ListJobHistogramsRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ListJobHistogramsResponse:
+        return await self._database.read(lambda connection: list_histograms(connection, request))
+
+    async def GetJobScript(
+        self, request: messages.GetJobScriptRequest, context: grpc.aio.ServicerContext
+    ) -> messages.GetJobScriptResponse:
+        return await self._database.read(lambda connection: job_script(connection, request))
+
     async def ListResiduals(
         self, request: messages.ListResidualsRequest, context: grpc.aio.ServicerContext
     ) -> messages.ListResidualsResponse:
@@ -158,7 +173,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
 
     async def _artifact_set(self, artifact_id: str) -> Sequence[RowMapping]:
         def work(connection: Connection) -> Sequence[RowMapping]:
-            return storage.artifact_set(connection, storage.find_artifact(connection, artifact_id)["set_id"])
+            return storage.set_of(connection, artifact_id)
 
         return await self._database.read(work)
 

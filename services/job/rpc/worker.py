@@ -18,7 +18,9 @@ from services.job.artifact_store import ArtifactStore
 from services.job.changes import QUEUE, Changes, wait
 from services.job.inputs import Registry
 from services.job.inquiries import Inquiries
-from services.job.usecases import lease, report
+from services.job.preflight import Preflight
+from services.job.usecases import lease, out_of_memory, report
+from services.job.usecases.export import source_file
 from services.job.usecases.write_artifacts import remove_forgotten, write_artifact_set
 
 # How often a waiting pool looks without being woken: another process may have queued a job.
@@ -32,6 +34,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         self,
         database: Database,
         registry: Registry,
+        preflight: Preflight,
         store: ArtifactStore,
         changes: Changes,
         lease_seconds: float,
@@ -39,6 +42,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> None:
         self._database = database
         self._registry = registry
+        self._preflight = preflight
         self._store = store
         self._changes = changes
         self._lease_seconds = lease_seconds
@@ -59,7 +63,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
             while True:
                 waiter.clear()
                 assignment = await self._database.write(
-                    lambda connection: lease.lease_job(connection, request.pool_id, self._lease_seconds)
+                    lambda connection: lease.lease_job(connection, request, self._lease_seconds)
                 )
                 if assignment is not None:
                     failpoint("lease.committed")
@@ -75,8 +79,10 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         return door.HeartbeatResponse(directive=directive)
 
     async def Report(self, request: door.ReportRequest, context: grpc.aio.ServicerContext) -> door.ReportResponse:
+        advice = await out_of_memory.advise(self._database, self._preflight, request)
+
         def work(connection: Connection) -> door.Directive:
-            directive = report.apply_report(connection, request, round(self._lease_seconds * 1000))
+            directive = report.apply_report(connection, request, round(self._lease_seconds * 1000), advice)
             failpoint("report.before_commit")
             return directive
 
@@ -122,15 +128,17 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         self, request: door.ReadBaseModelFileRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[door.ReadBaseModelFileResponse]:
         inputs = await self._inputs(request.lease)
-        async for response in self._registry.read_base_model_file(inputs.base_model.id, request.path):
+        model = inputs.teacher_model if request.role == door.MODEL_ROLE_TEACHER else inputs.base_model
+        if not model.id:
+            raise NotFound("teacher of job", request.lease.job_id, "the job has none; read the base model")
+        async for response in self._registry.read_base_model_file(model.id, request.path):
             yield door.ReadBaseModelFileResponse(chunk=response.chunk)
 
     async def ReadTrainingStateFile(
         self, request: door.ReadTrainingStateFileRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[door.ReadTrainingStateFileResponse]:
         def work(connection: Connection) -> Sequence[RowMapping]:
-            lease.check_lease(connection, request.lease)
-            return storage.training_state(connection, request.lease.job_id)
+            return storage.state_to_go_on_from(connection, lease.check_lease(connection, request.lease))
 
         files = {lease.path_in_set(file): file for file in await self._database.read(work)}
         if request.path not in files:
@@ -138,6 +146,16 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         file = files[request.path]
         async for chunk in read_chunks(self._store.path(file["job_id"], file["id"]), 0, file["size_bytes"]):
             yield door.ReadTrainingStateFileResponse(chunk=chunk)
+
+    async def ReadExportSourceFile(
+        self, request: door.ReadExportSourceFileRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[door.ReadExportSourceFileResponse]:
+        def work(connection: Connection) -> RowMapping:
+            return source_file(connection, lease.check_lease(connection, request.lease), request.path)
+
+        file = await self._database.read(work)
+        async for chunk in read_chunks(self._store.path(file["job_id"], file["id"]), 0, file["size_bytes"]):
+            yield door.ReadExportSourceFileResponse(chunk=chunk)
 
     async def WriteArtifactSet(
         self, request_iterator: AsyncIterator[door.WriteArtifactSetRequest], context: grpc.aio.ServicerContext

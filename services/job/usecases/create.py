@@ -1,7 +1,7 @@
-"""A job is accepted: checked by preflight against everything that is known, then queued."""
+"""A job is accepted: checked against everything that is known, by preflight if it trains, then queued."""
 
 from sqlalchemy import Connection
-from tunesmith.config.v1 import job_configuration_pb2
+from tunesmith.config.v1 import job_configuration_pb2, method_pb2
 from tunesmith.job.v1 import job_event_pb2, job_pb2, job_service_pb2
 from tunesmith.provider.v1 import lowering_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
@@ -14,6 +14,8 @@ from services.chassis.ids import message_hash, new_id
 from services.job import convert, domain, storage
 from services.job.inputs import Registry
 from services.job.preflight import SPEC, Preflight, figures, refuse
+from services.job.usecases.export import prepare_export
+from services.job.usecases.resume_from import inputs_to_go_on_with
 from services.job.usecases.transition import add_event
 
 REQUESTS = RequestLog(storage.requests, "CreateJob")
@@ -30,7 +32,16 @@ async def create_job(
     earlier = await database.read(lambda connection: _find_earlier(connection, request, request_hash))
     if earlier is not None:
         return earlier
-    job, predicted, inputs = await _prepare(registry, preflight, request)
+    if request.WhichOneof("spec") == "export":
+        job, inputs = await database.read(lambda connection: prepare_export(connection, request))
+        predicted = job_pb2.JobFigures()
+    else:
+        job, predicted, inputs = await _prepare(registry, preflight, request)
+    resume_from = None
+    if request.from_artifact_id:
+        inputs, resume_from = await database.read(
+            lambda connection: inputs_to_go_on_with(connection, request.from_artifact_id, job)
+        )
     response = await database.write(
         # Looked up again: a twin of this request may have been stored since the first look.
         lambda connection: REQUESTS.once(
@@ -39,7 +50,7 @@ async def create_job(
             request.request_id,
             request_hash,
             job_service_pb2.CreateJobResponse,
-            lambda: _store(connection, job, predicted, inputs),
+            lambda: _store(connection, job, predicted, inputs, resume_from),
         )
     )
     failpoint("create.committed")
@@ -63,7 +74,7 @@ async def _prepare(
 
 
 async def _inputs(registry: Registry, configuration: job_configuration_pb2.JobConfiguration) -> door.Assignment:
-    """Model and datasets as they are now, for every attempt of the job."""
+    """Models and datasets as they are now, for every attempt of the job."""
     inputs = door.Assignment()
     datasets = configuration.datasets
     inputs.base_model.CopyFrom(await registry.base_model(configuration.model.base_model, f"{SPEC}.model.base_model"))
@@ -72,6 +83,9 @@ async def _inputs(registry: Registry, configuration: job_configuration_pb2.JobCo
     if datasets.HasField("validation_file_id"):
         validation = await registry.dataset(datasets.validation_file_id, f"{SPEC}.datasets.validation_file_id")
         inputs.validation_dataset.CopyFrom(validation)
+    if configuration.method.objective == method_pb2.TRAINING_OBJECTIVE_DISTILLATION:
+        teacher = configuration.method.distillation_config.teacher_model
+        inputs.teacher_model.CopyFrom(await registry.base_model(teacher, f"{SPEC}.method.distillation_config.teacher_model"))
     return inputs
 
 
@@ -82,7 +96,11 @@ def _find_earlier(
 
 
 def _store(
-    connection: Connection, job: job_pb2.Job, predicted: job_pb2.JobFigures, inputs: door.Assignment
+    connection: Connection,
+    job: job_pb2.Job,
+    predicted: job_pb2.JobFigures,
+    inputs: door.Assignment,
+    resume_from: str | None,
 ) -> job_service_pb2.CreateJobResponse:
     job_id = new_id()
     now = now_ms(connection)
@@ -96,6 +114,7 @@ def _store(
             state=domain.name_of(domain.QUEUED),
             definition=job.SerializeToString(),
             inputs=inputs.SerializeToString(),
+            resume_from=resume_from,
             predicted=predicted.SerializeToString(),
             schema_version=job.schema_version,
             attempt=0,

@@ -12,6 +12,7 @@ from services.chassis.database import now_ms
 from services.chassis.errors import Aborted, FailedPrecondition
 from services.job import convert, domain, storage
 from services.job.usecases.cancel import end_cancelled
+from services.job.usecases.queue import next_for
 from services.job.usecases.transition import fail, move
 
 
@@ -20,7 +21,9 @@ def register_pool(connection: Connection, request: door.RegisterPoolRequest) -> 
 
     An agent that was started anew knows nothing of the jobs it had: they are taken back; answers their ids.
     """
-    pool = pool_pb2.Pool(display_name=request.display_name, providers=request.providers, devices=request.devices)
+    pool = pool_pb2.Pool(
+        display_name=request.display_name, providers=request.providers, devices=request.devices, slot_count=request.slot_count
+    )
     _keep_measurements(connection, request.pool_id, pool)
     definition = pool.SerializeToString()
     now = now_ms(connection)
@@ -52,12 +55,13 @@ def _keep_measurements(connection: Connection, pool_id: str, pool: pool_pb2.Pool
             device.measurement.CopyFrom(measurement)
 
 
-def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> door.Assignment | None:
-    """Give the pool the job that has waited longest, if there is one it can run.
+def lease_job(connection: Connection, request: door.LeaseRequest, lease_seconds: float) -> door.Assignment | None:
+    """Give one of a pool's slots the job that has waited longest, if there is one it can run.
 
     Raises FailedPrecondition, reason POOL_NOT_REGISTERED.
     """
-    row = storage.oldest_queued(connection, _providers(connection, pool_id))
+    pool_id = request.pool_id
+    row = next_for(connection, _providers(connection, pool_id), request)
     if row is None:
         return None
     attempt, epoch = row["attempt"] + 1, row["lease_epoch"] + 1
@@ -79,8 +83,12 @@ def lease_job(connection: Connection, pool_id: str, lease_seconds: float) -> doo
     assignment.attempt = attempt
     assignment.provider = row["provider"]
     assignment.display_name = row["display_name"]
-    assignment.configuration.CopyFrom(job_pb2.Job.FromString(row["definition"]).resolved_configuration)
-    for file in storage.training_state(connection, row["id"]):
+    definition = job_pb2.Job.FromString(row["definition"])
+    if definition.WhichOneof("resolved_spec") == "resolved_export":
+        assignment.export.CopyFrom(definition.resolved_export)
+    else:
+        assignment.configuration.CopyFrom(definition.resolved_configuration)
+    for file in storage.state_to_go_on_from(connection, row):
         assignment.training_state.step = file["step"]
         files = assignment.training_state.files
         files.add(path=path_in_set(file), size_bytes=file["size_bytes"], sha256=file["sha256"])
@@ -122,8 +130,10 @@ def directive(row: RowMapping) -> door.Directive:
     return door.DIRECTIVE_PAUSE if row["pause_requested"] else door.DIRECTIVE_CONTINUE
 
 
-def lose_worker(connection: Connection, row: RowMapping, reason: str, *, counts: bool = True) -> None:
-    """A job's worker is gone: queue another attempt, or end the job.
+def lose_worker(
+    connection: Connection, row: RowMapping, reason: str, *, counts: bool = True, error: status_pb2.Status | None = None
+) -> None:
+    """A job's worker is gone: queue another attempt, or end the job, with the worker's own error if it had one.
 
     A loss that doesn't count speaks not against the job; the others do, until an attempt gets further than the one before.
     """
@@ -138,7 +148,8 @@ def lose_worker(connection: Connection, row: RowMapping, reason: str, *, counts:
             f"{lost} attempts in a row lost their worker and got no further, the last because {reason}. "
             "Look at the pool's memory and logs, then create the job again."
         )
-        fail(connection, row, status_pb2.Status(code=code_pb2.ABORTED, message=text))
+        known = error or status_pb2.Status(code=code_pb2.ABORTED)
+        fail(connection, row, status_pb2.Status(code=known.code, message=text, details=known.details))
     elif row["pause_requested"]:
         text = f"{what} The job waits, as a person asked."
         move(connection, row, domain.PAUSED, job_event_pb2.JOB_EVENT_TYPE_PAUSED, text, pause_requested=False)
@@ -150,7 +161,9 @@ def lose_worker(connection: Connection, row: RowMapping, reason: str, *, counts:
 def release_lease(connection: Connection, request: door.ReleaseLeaseRequest) -> None:
     """Give a job back because its actor is gone."""
     row = check_lease(connection, request.lease)
-    lose_worker(connection, row, request.reason or "its actor died", counts=not request.stopped_on_purpose)
+    error = request.error if request.HasField("error") else None
+    reason = request.reason or "its actor died"
+    lose_worker(connection, row, reason, counts=not request.stopped_on_purpose, error=error)
 
 
 def expire_leases(connection: Connection) -> Sequence[str]:

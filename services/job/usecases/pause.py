@@ -5,6 +5,7 @@ from tunesmith.job.v1 import job_event_pb2
 
 from services.chassis.errors import FailedPrecondition
 from services.job import convert, domain, storage
+from services.job.usecases.resume_from import resume_from_checkpoint
 from services.job.usecases.transition import add_event, move
 
 
@@ -24,14 +25,18 @@ def pause_job(connection: Connection, job_id: str) -> None:
         add_event(connection, job_id, job_event_pb2.JOB_EVENT_TYPE_PAUSE_REQUESTED, text)
 
 
-def resume_job(connection: Connection, job_id: str) -> None:
+def resume_job(connection: Connection, job_id: str, from_artifact_id: str = "") -> None:
     """Queue a paused job; take back a pause that has not happened yet. A job that waits for no person stays as it is.
+
+    A checkpoint of the job to go on from may be named, see `resume_from`.
 
     Raises FailedPrecondition, reason JOB_IS_ENDING, for a job that is over or being cancelled.
     """
     row = storage.find_job(connection, job_id)
     refuse_ending(row, "resumed")
-    if convert.state_of(row) == domain.PAUSED:
+    if from_artifact_id:
+        resume_from_checkpoint(connection, row, from_artifact_id)
+    elif convert.state_of(row) == domain.PAUSED:
         move(connection, row, domain.QUEUED, job_event_pb2.JOB_EVENT_TYPE_RESUMED, "Resumed; queued for another attempt.")
     elif row["pause_requested"]:
         storage.update_job(connection, job_id, pause_requested=False)

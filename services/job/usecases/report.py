@@ -9,13 +9,19 @@ from tunesmith.worker.v1 import worker_service_pb2 as door
 from services.chassis.errors import InvalidArgument
 from services.job import convert, domain, storage
 from services.job.usecases.cancel import end_cancelled
+from services.job.usecases.histograms import store_histograms
 from services.job.usecases.lease import directive, refuse_lost
+from services.job.usecases.out_of_memory import OutOfMemory
 from services.job.usecases.pause import end_paused
 from services.job.usecases.transition import add_events, fail, move
 
 
-def apply_report(connection: Connection, request: door.ReportRequest, lease_ms: int) -> door.Directive:
+def apply_report(
+    connection: Connection, request: door.ReportRequest, lease_ms: int, advice: OutOfMemory | None = None
+) -> door.Directive:
     """Write down a report: figures, events, points and perhaps the end of the attempt. The lease then lasts `lease_ms` longer.
+
+    `advice` is what to do about an attempt that ran out of memory, if anybody knew.
 
     A report that was applied before changes nothing, also after the job's end, because its acknowledgement may have been lost.
     """
@@ -27,10 +33,11 @@ def apply_report(connection: Connection, request: door.ReportRequest, lease_ms: 
     if request.HasField("measured"):
         storage.update_job(connection, job_id, measured=_measured(row, request))
     _add_points(connection, row["attempt"], request)
+    store_histograms(connection, job_id, request.histograms)
     if request.events:
         add_events(connection, job_id, request.events)
     if request.HasField("outcome"):
-        _end_attempt(connection, job_id, request.outcome)
+        _end_attempt(connection, job_id, request.outcome, advice)
     return directive(row)
 
 
@@ -79,11 +86,13 @@ def _add_points(connection: Connection, attempt: int, request: door.ReportReques
     storage.add_chunks(connection, rows)
 
 
-def _end_attempt(connection: Connection, job_id: str, outcome: door.Outcome) -> None:
+def _end_attempt(connection: Connection, job_id: str, outcome: door.Outcome, advice: OutOfMemory | None) -> None:
     row = storage.find_job(connection, job_id)
     match outcome.WhichOneof("kind"):
         case "succeeded":
             move(connection, row, domain.SUCCEEDED, job_event_pb2.JOB_EVENT_TYPE_SUCCEEDED, "Done; the artifacts are complete.")
+        case "failed" if advice is not None:
+            fail(connection, row, advice.status, advice.fix)
         case "failed":
             fail(connection, row, outcome.failed)
         case "cancelled":

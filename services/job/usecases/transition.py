@@ -7,6 +7,7 @@ from google.rpc import status_pb2
 from sqlalchemy import Connection, RowMapping
 from tunesmith.job.v1 import job_event_pb2, job_pb2
 from tunesmith.job.v1.job_event_pb2 import JobEventType
+from tunesmith.preflight.v1 import finding_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as door
 
 from services.chassis.database import now_ms
@@ -68,8 +69,8 @@ def move(
     add_event(connection, row["id"], event_type, message)
 
 
-def fail(connection: Connection, row: RowMapping, status: status_pb2.Status) -> None:
-    """End a job with a reason."""
+def fail(connection: Connection, row: RowMapping, status: status_pb2.Status, fix: finding_pb2.Fix | None = None) -> None:
+    """End a job with a reason, and with what changes it should succeed, where that is known."""
     move(
         connection,
         row,
@@ -77,6 +78,7 @@ def fail(connection: Connection, row: RowMapping, status: status_pb2.Status) -> 
         job_event_pb2.JOB_EVENT_TYPE_FAILED,
         status.message,
         error=status.SerializeToString(),
+        error_fix=fix.SerializeToString() if fix is not None else None,
     )
 
 

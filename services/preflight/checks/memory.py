@@ -3,6 +3,9 @@
 A run that does not fit even if the estimate is as far too high as estimates get is an error; one that fits only if the estimate
 is right, or only if it is too high, needs a person's word. The changes are tried one upon the other, those first that cost the
 least in time and quality, until the estimate says that nineteen in twenty such runs fit.
+
+Of a configuration that was run and ran out of memory the estimate was too low: then even the highest estimate of what should fit
+has to lie below the estimate of what did not.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,6 +33,9 @@ Change = Callable[[JobConfiguration, Provider | None], tuple[str, list[FieldEdit
 def check(facts: Facts) -> Iterator[Finding]:
     """OUT_OF_MEMORY, MEMORY_TIGHT."""
     expected = facts.prediction
+    if facts.ran_out_of_memory_bytes is not None:
+        yield _after_running_out(facts, facts.ran_out_of_memory_bytes)
+        return
     if expected.fits is not False or expected.memory is None:
         return
     memory, device = expected.memory, expected.device_bytes
@@ -46,8 +52,21 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield warning("MEMORY_TIGHT", PATH, f"{text}: it fits narrowly, if the estimate is right{advice}", change)
 
 
-def smaller(facts: Facts) -> Fix | None:
-    """The first changes, one upon the other, with which it fits; None if none do."""
+def _after_running_out(facts: Facts, device_bytes: int) -> Finding:
+    """What should fit, after the configuration did not."""
+    expected = facts.prediction
+    text = f"it ran out of memory on a device of {words.size(device_bytes)}" if device_bytes else "it ran out of memory"
+    if expected.memory is None:
+        return error("OUT_OF_MEMORY", PATH, f"{text}; lower it, or schedule.sequence_length")
+    room = min(size for size in (device_bytes, expected.device_bytes, expected.memory.peak_bytes) if size)
+    change = smaller(facts, room)
+    advice = "" if change is not None else "; no setting makes it fit: choose a smaller model or a larger device"
+    text = f"{text}, where about {words.size(expected.memory.peak_bytes)} was expected{advice}"
+    return error("OUT_OF_MEMORY", PATH, text, change)
+
+
+def smaller(facts: Facts, room: int | None = None) -> Fix | None:
+    """The first changes, one upon the other, with which it fits into so many bytes, or the device; None if none do."""
     edits: list[FieldEdit] = []
     labels: list[str] = []
     now = facts
@@ -62,9 +81,16 @@ def smaller(facts: Facts) -> Fix | None:
             edits += more
             tried = facts.with_configuration(apply_fixes(facts.submitted, [Finding(fix=fix("", *edits))]))
             now = predicted(tried, memory_only=True)
-            if now.prediction.fits:
+            if _fits(now, room):
                 return _as_fix(labels, edits)
     return None
+
+
+def _fits(facts: Facts, room: int | None) -> bool:
+    memory = facts.prediction.memory
+    if room is None or memory is None:
+        return bool(facts.prediction.fits)
+    return memory.high_bytes <= room
 
 
 def _as_fix(labels: list[str], edits: list[FieldEdit]) -> Fix:

@@ -14,7 +14,13 @@ PATH = "optimizations.enabled"
 # Below this the padding costs less than it is worth saying.
 LEAST_SHARE = 0.5
 _DYNAMIC = optimizations_pb2.OPTIMIZATION_FEATURE_DYNAMIC_PADDING
-_WITHOUT_PADDING = frozenset({_DYNAMIC, optimizations_pb2.OPTIMIZATION_FEATURE_SEQUENCE_PACKING})
+_WITHOUT_PADDING = frozenset(
+    {
+        _DYNAMIC,
+        optimizations_pb2.OPTIMIZATION_FEATURE_SEQUENCE_PACKING,
+        optimizations_pb2.OPTIMIZATION_FEATURE_LENGTH_GROUPING,
+    }
+)
 
 
 def check(facts: Facts) -> Iterator[Finding]:

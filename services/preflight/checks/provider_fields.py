@@ -18,7 +18,14 @@ CODES = {
     "model.precision": "PRECISION_NOT_SUPPORTED",
 }
 # Sections that stand for a choice: without the fields that are dropped nothing is left of them, and they can't stay empty.
-WHOLE_SECTIONS = ("integrations.wandb", "integrations.huggingface", "method.prompt_tuning_config", "metadata")
+WHOLE_SECTIONS = (
+    "integrations.wandb",
+    "integrations.huggingface",
+    "integrations.mlflow",
+    "integrations.trackio",
+    "method.prompt_tuning_config",
+    "metadata",
+)
 # What to train by where a method is refused, and to compute in where a precision is, the nearest first.
 NEAREST_METHODS = (methods.LORA, methods.QLORA, methods.FULL)
 NEAREST_PRECISIONS = (model_pb2.MODEL_PRECISION_BF16, model_pb2.MODEL_PRECISION_FP16, model_pb2.MODEL_PRECISION_FP32)

@@ -2,23 +2,31 @@
 
 from collections.abc import Iterator
 
+from tunesmith.config.v1 import method_pb2
 from tunesmith.preflight.v1.finding_pb2 import Finding, Fix
 from tunesmith.registry.v1.dataset_statistics_pb2 import DatasetStatistics
 
 from services.preflight import form
 from services.preflight.facts import Facts
 from services.preflight.findings import fix, note, put
+from services.preflight.formats import holds_pictures
+from services.preflight.row_lengths import position_count
 
 PATH = "schedule.sequence_length"
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """SEQUENCE_BEYOND_POSITIONS, ROWS_WILL_BE_CUT."""
+    if facts.training_dataset is not None and holds_pictures(facts.training_dataset.format):
+        return
     length = facts.configuration.schedule.sequence_length
-    positions = facts.base_model.architecture.max_position_count if facts.base_model is not None else 0
+    positions = position_count(facts.configuration, facts.base_model)
     if 0 < positions < length:
         text = f"{PATH} is {length}, and the model has positions for {positions} tokens; rows are cut to that"
         yield note("SEQUENCE_BEYOND_POSITIONS", PATH, text, _shortened(positions))
+    if facts.configuration.method.objective == method_pb2.TRAINING_OBJECTIVE_CONTINUED_PRETRAINING:
+        # What does not fit becomes another row.
+        return
     ceiling = min(length, positions) if positions else length
     share = share_longer_than(facts.statistics, ceiling) if facts.statistics is not None else 0.0
     if share > 0 and facts.statistics is not None:

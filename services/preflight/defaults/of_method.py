@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from tunesmith.config.v1 import method_pb2
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 from tunesmith.registry.v1 import dataset_pb2
 
 from services.preflight import methods
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
+from services.preflight.formats import OF_LABELS
 
 _USUAL_RANK, _SMALL_RANK = 16, 8
 # Fewer rows than these have little to teach, and more weights than they need only memorise them.
@@ -25,11 +25,15 @@ def of_method(circumstances: Circumstances, draft: JobConfiguration) -> Iterator
     dataset = circumstances.dataset
     if dataset is not None and dataset.format == dataset_pb2.DATASET_FORMAT_PREFERENCE:
         yield Suggestion("method.objective", "TRAINING_OBJECTIVE_DPO", "the rows are pairs of a chosen and a rejected answer")
+    if dataset is not None and dataset.format in OF_LABELS:
+        yield Suggestion(
+            "method.objective", "TRAINING_OBJECTIVE_CLASSIFICATION", "the rows have labels, which a head learns to tell"
+        )
 
 
 def of_adapter(circumstances: Circumstances, draft: JobConfiguration) -> Iterator[Suggestion]:
     """Rank, alpha, dropout and targets of LoRA; the length of a soft prompt."""
-    if draft.method.type == method_pb2.TRAINING_METHOD_PROMPT_TUNING:
+    if draft.method.type in methods.SOFT_PROMPTS:
         path = "method.prompt_tuning_config.num_virtual_tokens"
         yield Suggestion(path, _VIRTUAL_TOKENS, "enough for one task; each counts against the sequence length")
     if draft.method.type not in methods.LOW_RANK:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tunesmith.config.v1 import method_pb2
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 
+from services.preflight import methods
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
 
 _BILLION = 1_000_000_000
@@ -26,7 +27,7 @@ def of_optimizer(circumstances: Circumstances, draft: JobConfiguration) -> Itera
 def _learning_rate(parameter_count: int | None, method: method_pb2.Method) -> tuple[float, str]:
     if method.objective == method_pb2.TRAINING_OBJECTIVE_DPO:
         return 5e-6, "preferences are learned with small steps, or the model forgets how to write"
-    if method.type == method_pb2.TRAINING_METHOD_PROMPT_TUNING:
+    if method.type in methods.SOFT_PROMPTS:
         return 3e-3, "a soft prompt starts from nothing and moves far; the model itself stays as it is"
     large = parameter_count is not None and parameter_count > _LARGE_MODEL
     if method.type == method_pb2.TRAINING_METHOD_FULL:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
 
+from services.chassis.knobs import resolved
+from services.preflight import row_batches, row_lengths
 from services.preflight.defaults.suggestion import Circumstances, Suggestion
 
 _SHORTEST_SEQUENCE, _LONGEST_SEQUENCE = 512, 32_768
-_LARGEST_BATCH = 8
+LARGEST_BATCH = 8
 _MOST_ACCUMULATION = 16
 _EVALUATIONS = 5
 # Rows up to a bound, and what suits so many: passes over them, and rows that one step averages over. A step over more rows is
@@ -29,16 +31,35 @@ def of_schedule(circumstances: Circumstances, draft: JobConfiguration) -> Iterat
 
 
 def of_batch(circumstances: Circumstances, draft: JobConfiguration) -> Iterator[Suggestion]:
-    """The largest batch that fits, and accumulation up to the batch that suits so many rows."""
-    rows = circumstances.row_count
-    wanted = _MOST_ROWS[1] if rows is None else _suited(rows)[1]
-    batch = draft.schedule.batch_size or _largest_that_fits(circumstances, draft, min(_LARGEST_BATCH, wanted))
+    """The largest batch that fits, and accumulation up to the batch that suits so many rows. A packed row is several of them."""
+    documents = documents_per_row(circumstances, draft)
+    wanted = max(1, round(rows_of_a_step(circumstances) / documents))
+    most = 2 ** (min(LARGEST_BATCH, wanted).bit_length() - 1)
+    batch = draft.schedule.batch_size or _largest_that_fits(circumstances, draft, most)
     name = circumstances.device.name if circumstances.device is not None and circumstances.device.name else "the device"
-    yield Suggestion("schedule.batch_size", batch, f"the largest power of two up to {_LARGEST_BATCH} that fits on {name}")
-    steps = max(1, min(_MOST_ACCUMULATION, wanted // (batch * max(1, circumstances.device_count))))
-    together = batch * steps * max(1, circumstances.device_count)
+    packed = f"packed rows of about {documents:.0f} each, " if documents > 1 else ""
+    yield Suggestion("schedule.batch_size", batch, f"{packed}the largest power of two up to {most} that fits on {name}")
+    steps = max(1, min(_MOST_ACCUMULATION, round(wanted / (batch * max(1, circumstances.device_count)))))
+    together = round(batch * steps * max(1, circumstances.device_count) * documents)
+    rows = circumstances.row_count
     why = "a steady step" if rows is None else f"a steady step, and enough steps in {rows:,} rows"
     yield Suggestion("schedule.gradient_accumulation", steps, f"{together} rows together make {why}")
+
+
+def rows_of_a_step(circumstances: Circumstances) -> int:
+    """Rows of the dataset that one step had best average over."""
+    return _MOST_ROWS[1] if circumstances.row_count is None else _suited(circumstances.row_count)[1]
+
+
+def documents_per_row(circumstances: Circumstances, draft: JobConfiguration) -> float:
+    """Rows of the dataset in one row of a batch: 1 where they are not packed, or nobody has counted how long they are."""
+    configuration = resolved(draft)
+    execution = circumstances.provider.execution
+    if execution is None or not execution(configuration).packing:
+        return 1.0
+    limit = row_lengths.ceiling(configuration, circumstances.base_model)
+    lengths = row_batches.sampled_lengths(circumstances.statistics, limit)
+    return row_batches.documents_per_row(lengths, limit) if lengths else 1.0
 
 
 def _suited(rows: int) -> tuple[int, int]:

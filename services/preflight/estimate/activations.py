@@ -40,9 +40,9 @@ def activations_of(workload: Workload) -> Activations:
     hidden_bytes = elements * middle.output_width
     passing = _passing(workload, elements, width)
     if checkpointing:
-        kept = ends + count * hidden_bytes * (0 if workload.execution.offloading else 1)
+        kept = ends + count * hidden_bytes * (0 if workload.offloads else 1)
         return Activations(kept, middle.peak, first.peak, hidden_bytes, passing, middle.gradients)
-    if workload.execution.offloading:
+    if workload.offloads:
         # On their way to and from main memory: two layers' worth.
         moving = 2 * middle.kept
         return Activations(ends + moving, middle.beyond, first.beyond, 0.0, passing, middle.gradients)

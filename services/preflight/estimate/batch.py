@@ -12,7 +12,7 @@ class Batch:
     sequences: int
     # Tokens of a sequence, padding and soft prompt included.
     tokens: float
-    # Rows of the dataset in it: more than sequences, where several rows share one.
+    # Rows of the dataset in it: more than sequences where several rows share one, and half as many where a row is a pair.
     rows: float
     # Tokens of those rows, padding left out.
     trained_tokens: float
@@ -31,10 +31,14 @@ def batch_of(workload: Workload) -> Batch:
     longest = max(float(workload.row_tokens), 1.0)
     mean = min(mean, longest)
     if workload.execution.packing:
-        rows = count * longest / mean
-        return Batch(count, longest + workload.virtual_tokens, rows, count * longest)
-    tokens = _longest_of(count, mean, longest) if workload.execution.dynamic_padding else longest
-    return Batch(count, tokens + workload.virtual_tokens, count, count * mean)
+        rows = workload.documents_per_row or longest / mean
+        filled = min(longest, rows * mean)
+        return Batch(count, filled + workload.virtual_tokens, count * rows, count * filled)
+    if workload.execution.length_grouping:
+        tokens = mean
+    else:
+        tokens = _longest_of(count, mean, longest) if workload.execution.dynamic_padding else longest
+    return Batch(count, tokens + workload.virtual_tokens, workload.rows, count * mean)
 
 
 def _longest_of(count: int, mean: float, longest: float) -> float:

@@ -33,7 +33,7 @@ def _evaluating(workload: Workload, throughput: estimate_pb2.ThroughputEstimate,
     batch_seconds = share * throughput.step_seconds / workload.accumulation
     # One comes before the first step; those of a run of fewer steps fall together.
     times = 1 + min(schedule.evaluations, throughput.total_steps)
-    return times * math.ceil(rows / workload.batch_size) * batch_seconds
+    return times * math.ceil(rows / workload.rows) * batch_seconds
 
 
 def _saving(workload: Workload) -> float:

@@ -103,8 +103,13 @@ def attended(workload: Workload, batch: Batch) -> float:
     if workload.architecture.vision or workload.masked:
         return pairs
     if workload.execution.packing:
-        return pairs / 2 * min(1.0, batch.sequences / batch.rows)
-    return pairs if workload.on_cpu and batch.tokens < 1024 else pairs / 2
+        documents = max(1.0, batch.rows / batch.sequences)
+        return _causal(workload, batch.tokens / documents) * documents
+    return _causal(workload, batch.tokens)
+
+
+def _causal(workload: Workload, tokens: float) -> float:
+    return tokens**2 if workload.on_cpu and tokens < 1024 else tokens**2 / 2
 
 
 def _add_output_layer(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tunesmith.config.v1 import method_pb2
+
 from services.preflight.estimate.workload import Workload
 
 _SINGLE = 4
@@ -28,7 +30,9 @@ class Logits:
 
 def logits_of(workload: Workload) -> Logits:
     """By what the trainer computes its loss from."""
-    if workload.architecture.vision or not workload.architecture.vocabulary_size:
+    classifies = workload.configuration.method.objective == method_pb2.TRAINING_OBJECTIVE_CLASSIFICATION
+    # A head of labels writes no tokens.
+    if workload.architecture.vision or classifies or not workload.architecture.vocabulary_size:
         return Logits(0.0, 0.0, 0.0, 0.0, 0.0)
     return _all(workload) if workload.execution.all_logits else _in_parts(workload)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.preflight import methods
 from services.preflight.estimate.targets import Adapters
 from services.preflight.estimate.workload import Workload
 
@@ -27,11 +28,24 @@ def parameters_of(workload: Workload) -> Parameters:
     architecture = workload.architecture
     if workload.full:
         return Parameters(architecture.parameter_count, architecture.parameter_count, 0)
-    adapter = adapter_parameters(workload)
-    if workload.virtual_tokens:
-        # A soft prompt has the width of the embedding.
-        adapter = workload.virtual_tokens * architecture.hidden_size
+    adapter = _prompt_parameters(workload) if workload.virtual_tokens else adapter_parameters(workload)
     return Parameters(architecture.parameter_count + adapter, 0, adapter)
+
+
+def _prompt_parameters(workload: Workload) -> int:
+    """Of a soft prompt and of the network that makes it, as peft builds them."""
+    architecture, method = workload.architecture, workload.configuration.method
+    tokens, width = workload.virtual_tokens, method.prompt_tuning_config.encoder_hidden_size
+    if method.type == methods.PREFIX_TUNING:
+        # Keys and values of every layer.
+        size = architecture.key_value_size
+        written = 2 * architecture.layer_count * size
+        return tokens * size + (size + 1) * width + (width + 1) * written if width else tokens * written
+    size = architecture.hidden_size
+    if method.type == methods.P_TUNING:
+        width = width or size
+        return tokens * size + (size + 1) * width + (width + 1) * width + (width + 1) * size
+    return tokens * size
 
 
 def adapter_parameters(workload: Workload) -> int:

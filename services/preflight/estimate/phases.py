@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from services.preflight.estimate.activations import Activations, activations_of
+from services.preflight.estimate.asked import asked_passing_bytes, compared_bytes
 from services.preflight.estimate.logits import Logits, logits_of
 from services.preflight.estimate.sharding import Share, share_of
 from services.preflight.estimate.state import State, state_of
@@ -72,8 +73,8 @@ class Phases:
     def _forward(self) -> Parts:
         # Later batches of a step find the gradients of the earlier ones.
         gradients = self.share.state.gradients if self.workload.accumulation > 1 else 0.0
-        activations = self.activations.kept + self._autocast_copies
-        return self._held(gradients=gradients, activations=activations, logits=self.logits.forward)
+        activations = self.activations.kept + self._autocast_copies + asked_passing_bytes(self.workload)
+        return self._held(gradients=gradients, activations=activations, logits=self._at_the_loss(self.logits.forward))
 
     def _backward(self) -> Parts:
         """The largest of four moments: at the loss, in the last layer, in the first, and at the embedding."""
@@ -81,7 +82,7 @@ class Phases:
         earlier = state.gradients if workload.accumulation > 1 else 0.0
         head = self._head_gradients
         share = state.gradients / max(1.0, self.whole.gradients)
-        at_loss = self._held(gradients=earlier, activations=made.kept, logits=self.logits.backward)
+        at_loss = self._held(gradients=earlier, activations=made.kept, logits=self._at_the_loss(self.logits.backward))
         one = made.layer_gradients * share
         at_last = self._held(
             gradients=max(earlier + one, min(state.gradients, head * share + one)),
@@ -103,6 +104,10 @@ class Phases:
             logits=self.logits.left,
         )
         return max((at_loss, at_last, at_first, at_embedding), key=total)
+
+    def _at_the_loss(self, logits: float) -> float:
+        """The likelihood of the rows is computed before a teacher is compared with."""
+        return max(logits, compared_bytes(self.workload))
 
     def _optimizer_step(self) -> Parts:
         state = self.share.state

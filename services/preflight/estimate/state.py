@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.preflight.estimate.asked import asked_weight_bytes
 from services.preflight.estimate.parameters import Parameters, parameters_of
 from services.preflight.estimate.targets import Adapters
 from services.preflight.estimate.workload import Workload
@@ -44,7 +45,7 @@ def state_of(workload: Workload) -> State:
         # On a GPU torch's own AdamW goes over all tensors at once and makes the roots of all second moments; on a CPU one by one.
         temporary = 2 * largest_bytes(workload) if workload.on_cpu else gradients
     return State(
-        weights=weight_bytes(workload),
+        weights=weight_bytes(workload) + asked_weight_bytes(workload),
         adapters=adapters,
         gradients=gradients,
         optimizer=optimizer_bytes(workload, parameters),

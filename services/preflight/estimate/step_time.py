@@ -5,6 +5,7 @@ from dataclasses import replace
 from tunesmith.config.v1 import hardware_pb2
 
 from services.preflight.estimate.activations import activations_of
+from services.preflight.estimate.asked import asked_share
 from services.preflight.estimate.batch import Batch, batch_of
 from services.preflight.estimate.communication import exposed_seconds
 from services.preflight.estimate.flops import add_products
@@ -27,7 +28,7 @@ LARGE_BYTES = 4 << 20
 def step_seconds(workload: Workload, speed: Speed) -> float:
     """All batches of a step, what their devices tell one another, and the optimiser."""
     batch = batch_of(workload)
-    passes = speed.seconds(pass_operations(workload, batch)) * workload.accumulation
+    passes = speed.seconds(pass_operations(workload, batch)) * workload.accumulation * (1 + asked_share(workload))
     optimizer = speed.seconds(optimizer_operations(workload))
     return passes + optimizer + exposed_seconds(workload, speed, passes)
 

@@ -19,6 +19,8 @@ class Adapters:
     dropout: float
     names: frozenset[str]
     all_linear: bool
+    # Whether the length of each adapted weight is trained as well (DoRA).
+    lengths: bool = False
 
     @classmethod
     def of(cls, configuration: job_configuration_pb2.JobConfiguration) -> "Adapters":
@@ -27,7 +29,7 @@ class Adapters:
         if method.type not in _ADAPTED:
             return cls(0, 0.0, frozenset(), False)
         lora = method.lora_config
-        return _adapters(lora.rank, lora.dropout, lora.trainable_modules or ALL_LINEAR)
+        return _adapters(lora.rank, lora.dropout, lora.trainable_modules or ALL_LINEAR, lora.use_dora)
 
     def stands_beside(self, linear: Linear) -> bool:
         """Whether a product gets one: as peft matches names, the last parts of its path."""
@@ -38,11 +40,13 @@ class Adapters:
         return any(linear.name == name or linear.path.endswith(f".{name}") for name in self.names)
 
     def parameters_of(self, linear: Linear) -> int:
-        """(in + out) × rank."""
-        return (linear.input_size + linear.output_size) * self.rank if self.stands_beside(linear) else 0
+        """(in + out) × rank, and with DoRA one for each output."""
+        if not self.stands_beside(linear):
+            return 0
+        return (linear.input_size + linear.output_size) * self.rank + (linear.output_size if self.lengths else 0)
 
 
 @lru_cache(maxsize=64)
-def _adapters(rank: int, dropout: float, modules: str) -> Adapters:
+def _adapters(rank: int, dropout: float, modules: str, lengths: bool) -> Adapters:
     names = frozenset(name.strip() for name in modules.split(","))
-    return Adapters(rank, dropout, names, modules.strip() == ALL_LINEAR)
+    return Adapters(rank, dropout, names, modules.strip() == ALL_LINEAR, lengths)

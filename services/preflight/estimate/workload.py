@@ -7,6 +7,7 @@ from tunesmith.config.v1 import hardware_pb2, job_configuration_pb2, method_pb2
 from tunesmith.pool.v1 import pool_pb2
 from tunesmith.registry.v1 import base_model_pb2
 
+from services.preflight import methods
 from services.preflight.estimate.architecture import Architecture
 from workers.providers.execution import BYTES, Execution
 
@@ -27,6 +28,10 @@ class Workload:
     mean_tokens: float
     device: pool_pb2.Device
     device_count: int = 1
+    # Rows that share one sequence on average where they are packed; None if nobody has counted how long they are.
+    documents_per_row: float | None = None
+    # Whom a distillation imitates; None if there is nobody, or if nothing is known of the model.
+    teacher: base_model_pb2.BaseModel | None = None
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -34,9 +39,19 @@ class Workload:
         return Architecture.of(self.base_model)
 
     @cached_property
-    def batch_size(self) -> int:
+    def rows(self) -> int:
         """Rows that one device trains on at once."""
         return max(1, self.configuration.schedule.batch_size)
+
+    @cached_property
+    def of_pairs(self) -> bool:
+        """Whether a row is two sequences, the prompt with either answer."""
+        return bool(self.configuration.method.objective == method_pb2.TRAINING_OBJECTIVE_DPO)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Sequences that go through one device's layers at once."""
+        return 2 * self.rows if self.of_pairs else self.rows
 
     @cached_property
     def accumulation(self) -> int:
@@ -47,8 +62,7 @@ class Workload:
     def virtual_tokens(self) -> int:
         """Tokens of a soft prompt before every row."""
         method = self.configuration.method
-        prompt = method.type == method_pb2.TRAINING_METHOD_PROMPT_TUNING
-        return method.prompt_tuning_config.num_virtual_tokens if prompt else 0
+        return method.prompt_tuning_config.num_virtual_tokens if method.type in methods.SOFT_PROMPTS else 0
 
     @cached_property
     def sequence_tokens(self) -> int:
@@ -90,6 +104,11 @@ class Workload:
     def compute_width(self) -> int:
         """Bytes of what a product gives."""
         return 2 if self.execution.autocast else self.held_width
+
+    @cached_property
+    def offloads(self) -> bool:
+        """Whether activations wait in main memory, which on a CPU is where they are."""
+        return self.execution.offloading and not self.on_cpu
 
     @cached_property
     def masked(self) -> bool:

@@ -1,5 +1,7 @@
 """Everything about one configuration on one backend."""
 
+from dataclasses import replace
+
 from tunesmith.preflight.v1 import finding_pb2, report_pb2
 from tunesmith.preflight.v1.preflight_service_pb2 import ESTIMATION_TRACED, CheckConfigurationRequest
 
@@ -14,6 +16,8 @@ from services.preflight.traced import traced
 async def check_configuration(sources: Sources, request: CheckConfigurationRequest) -> report_pb2.Report:
     """The report on a configuration. What is wrong with it is in the report; raises Unavailable if nobody could look."""
     facts = await gather(sources, request.provider, request.configuration, request.recipe, request.adapters)
+    if request.HasField("ran_out_of_memory_bytes"):
+        facts = replace(facts, ran_out_of_memory_bytes=request.ran_out_of_memory_bytes)
     facts = predicted(facts)
     if request.estimation == ESTIMATION_TRACED:
         facts = await traced(sources, facts)

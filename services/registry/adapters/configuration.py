@@ -25,6 +25,11 @@ _LORA_KEPT = (
     *("rank_pattern", "alpha_pattern", "fan_in_fan_out", "bias", "modules_to_save", "use_rslora", "use_dora", "lora_bias"),
 )
 _PROMPT_KEPT = ("num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers")
+# Of the network that made a prompt while it was trained, which is not kept with it.
+_ENCODER = (
+    *("encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers", "encoder_dropout"),
+    *("prefix_projection", "init_weights"),
+)
 # They say where it came from and how its first weights were made, which loading the trained ones does not need. Some name modules
 # to import (auto_mapping, megatron_core) or folders to read (base_model_name_or_path, tokenizer_name_or_path).
 _LEFT_OUT = (
@@ -59,7 +64,8 @@ class AdapterConfiguration:
     modules_to_save: frozenset[str] = frozenset()
     rank_stabilised: bool = False
     lora_bias: bool = False
-    # Of a soft prompt.
+    # Of a soft prompt: whether it stands before every layer's keys and values, and not before the row alone.
+    prefix: bool = False
     virtual_tokens: int = 0
     token_size: int = 0
     submodules: int = 1
@@ -84,11 +90,12 @@ def read(settings: Mapping[str, Any]) -> AdapterConfiguration:
         case "LORA":
             _refuse_unknown(settings, _LORA_KEPT)
             return _lora(settings)
-        case "PROMPT_TUNING":
-            _refuse_unknown(settings, _PROMPT_KEPT)
+        case "PROMPT_TUNING" | "P_TUNING" | "PREFIX_TUNING":
+            _refuse_unknown(settings, (*_PROMPT_KEPT, *_ENCODER))
             return _prompt(settings)
         case other:
-            raise _wrong("peft_type", f"is {str(other)[:40]!r}; only LORA (with or without use_dora) and PROMPT_TUNING are taken")
+            kinds = "LORA (with or without use_dora), PROMPT_TUNING, P_TUNING and PREFIX_TUNING"
+            raise _wrong("peft_type", f"is {str(other)[:40]!r}; only {kinds} are taken")
 
 
 def _lora(settings: Mapping[str, Any]) -> AdapterConfiguration:
@@ -133,6 +140,7 @@ def _prompt(settings: Mapping[str, Any]) -> AdapterConfiguration:
     return AdapterConfiguration(
         type=adapter_pb2.ADAPTER_TYPE_PROMPT,
         task=_task(settings),
+        prefix=settings.get("peft_type") == "PREFIX_TUNING",
         virtual_tokens=_whole("num_virtual_tokens", settings.get("num_virtual_tokens")),
         token_size=_whole("token_dim", settings.get("token_dim")),
         submodules=optional("num_transformer_submodules") or 1,

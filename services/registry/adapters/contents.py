@@ -72,8 +72,12 @@ def settings_of(configuration: AdapterConfiguration, held: AdapterWeights, model
     }
     if configuration.type == adapter_pb2.ADAPTER_TYPE_PROMPT:
         return shared | {
-            "peft_type": "PROMPT_TUNING",
-            "prompt_tuning_init": "RANDOM",
+            # Once trained, what P-tuning makes is a soft prompt like any other.
+            **(
+                {"peft_type": "PREFIX_TUNING"}
+                if configuration.prefix
+                else {"peft_type": "PROMPT_TUNING", "prompt_tuning_init": "RANDOM"}
+            ),
             "num_virtual_tokens": configuration.virtual_tokens,
             "token_dim": configuration.token_size,
             "num_transformer_submodules": configuration.submodules,

@@ -29,8 +29,7 @@ def check_fit(configuration: AdapterConfiguration, weights: AdapterWeights, mode
 def _problems(configuration: AdapterConfiguration, weights: AdapterWeights, model: base_model_pb2.BaseModel) -> Iterator[str]:
     hidden_size = model.architecture.hidden_size
     if configuration.type == adapter_pb2.ADAPTER_TYPE_PROMPT:
-        if hidden_size and configuration.token_size != hidden_size:
-            yield f"its virtual tokens have {configuration.token_size} features, the model's have {hidden_size}"
+        yield from _of_prompt(configuration, model)
         return
     rank = max(factors.rank for factors in weights.factors.values())
     if hidden_size and rank >= hidden_size:
@@ -39,6 +38,19 @@ def _problems(configuration: AdapterConfiguration, weights: AdapterWeights, mode
         yield from _against_profile(weights, model)
     else:
         yield from _against_names(weights.factors, model)
+
+
+def _of_prompt(configuration: AdapterConfiguration, model: base_model_pb2.BaseModel) -> Iterator[str]:
+    shape = model.architecture
+    size, whose = shape.hidden_size, "virtual tokens"
+    if configuration.prefix:
+        if shape.layer_count and configuration.layers != shape.layer_count:
+            yield f"it stands before {configuration.layers} layers, the model has {shape.layer_count}"
+        heads = shape.key_value_head_count or shape.attention_head_count
+        head_size = shape.head_size or (shape.hidden_size // shape.attention_head_count if shape.attention_head_count else 0)
+        size, whose = heads * head_size, "keys"
+    if size and configuration.token_size != size:
+        yield f"its {whose} have {configuration.token_size} features, the model's have {size}"
 
 
 def _against_profile(weights: AdapterWeights, model: base_model_pb2.BaseModel) -> Iterator[str]:

@@ -86,6 +86,9 @@ def ranks(tensors: Iterable[Tensor]) -> dict[str, int]:
 
 def _check_prompt(tensors: Sequence[Tensor], configuration: AdapterConfiguration) -> None:
     shape = (configuration.virtual_tokens * configuration.submodules, configuration.token_size)
+    if configuration.prefix:
+        # Keys and values of every layer.
+        shape = (configuration.virtual_tokens, 2 * (configuration.layers or 0) * configuration.token_size)
     if [tensor.name for tensor in tensors] != [PROMPT]:
         raise _wrong(f"must hold {PROMPT} and nothing else; {_DEFECT}")
     if tensors[0].shape != shape:

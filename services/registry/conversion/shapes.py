@@ -7,7 +7,7 @@ from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as messages_pb2
 
 from services.chassis.errors import InvalidArgument
-from services.registry.conversion import alpaca, chatml_text, messages, openai_jsonl, prompt_completion, sharegpt
+from services.registry.conversion import alpaca, chatml_text, messages, openai_jsonl, prompt_completion, sharegpt, text_label
 from services.registry.conversion.conversation import Conversation, Row
 from services.registry.ingest.detect import Format
 
@@ -28,6 +28,7 @@ READERS: Mapping[Format, Callable[[Row], Conversation]] = {
     dataset_pb2.DATASET_FORMAT_ALPACA: alpaca.read,
     dataset_pb2.DATASET_FORMAT_SHAREGPT: sharegpt.read,
     dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION: prompt_completion.read,
+    dataset_pb2.DATASET_FORMAT_TEXT_LABEL: text_label.read,
 }
 
 SHAPES: Mapping[Target, Shape] = {
@@ -49,7 +50,7 @@ def conversion_of(source: Format, target: Target) -> tuple[Callable[[Row], Conve
     name = dataset_pb2.DatasetFormat.Name(source).removeprefix("DATASET_FORMAT_")
     if reader is None:
         text = f"rows of {name} are no conversations, and only conversations can be converted; convert messages, ChatML text, "
-        raise InvalidArgument([("target", text + "Alpaca, ShareGPT or prompt and completion rows")])
+        raise InvalidArgument([("target", text + "Alpaca, ShareGPT, prompt and completion or text and label rows")])
     # OpenAI's rows are messages too, but stricter ones.
     if shape.format == source and target != messages_pb2.CONVERSION_TARGET_OPENAI_JSONL:
         raise InvalidArgument([("target", f"the dataset's rows are {name} already; choose another target")])

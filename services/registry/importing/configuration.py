@@ -66,4 +66,7 @@ def _modality(config: Mapping[str, Any]) -> base_model_pb2.Modality:
     names = config.get("architectures")
     if isinstance(names, list) and any(str(name).endswith(_VISION_ARCHITECTURES) for name in names):
         return base_model_pb2.MODALITY_VISION
+    if "image_size" in config and "vocab_size" not in config:
+        # The body of one, without what it was trained to say.
+        return base_model_pb2.MODALITY_VISION
     return base_model_pb2.MODALITY_TEXT

@@ -6,6 +6,7 @@ from typing import Any
 from tunesmith.registry.v1 import dataset_pb2
 
 from services.chassis.dataset_columns import REQUIRED_COLUMNS
+from services.chassis.pictures import NoPicture, bytes_of
 from services.registry.ingest.detect import Format
 from services.registry.ingest.rows import quoted
 
@@ -120,10 +121,33 @@ def _sharegpt_preference(row: dict[str, Any]) -> str | None:
     return fault
 
 
-def _image_label(row: dict[str, Any]) -> str | None:
+def _label(row: dict[str, Any]) -> str | None:
     if type(row["label"]) not in (str, int):
         return f"label must be text or a whole number, and is {_type_name(row['label'])}; name each class"
-    return _IMAGE(row)
+    return None
+
+
+def _text_label(row: dict[str, Any]) -> str | None:
+    return _label(row) or _TEXT(row)
+
+
+def _image_label(row: dict[str, Any]) -> str | None:
+    return _label(row) or _image(row)
+
+
+def _image_caption(row: dict[str, Any]) -> str | None:
+    return _CAPTION(row) or _image(row)
+
+
+def _image(row: dict[str, Any]) -> str | None:
+    fault = _IMAGE(row)
+    if fault:
+        return fault
+    try:
+        bytes_of(row["image"])
+    except NoPicture as error:
+        return f"image {error}"
+    return None
 
 
 def _interactions(row: dict[str, Any]) -> str | None:
@@ -142,16 +166,19 @@ def _type_name(value: Any) -> str:
 
 
 _INSTRUCTION_AND_OUTPUT = _text("instruction", "output")
+_TEXT = _text("text")
 _IMAGE = _text("image")
+_CAPTION = _text("caption")
 
 CHECKS: Mapping[Format, Check] = {
     dataset_pb2.DATASET_FORMAT_MESSAGES: _messages,
-    dataset_pb2.DATASET_FORMAT_TEXT: _text("text"),
+    dataset_pb2.DATASET_FORMAT_TEXT: _TEXT,
+    dataset_pb2.DATASET_FORMAT_TEXT_LABEL: _text_label,
     dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION: _text("prompt", "completion"),
     dataset_pb2.DATASET_FORMAT_ALPACA: _alpaca,
     dataset_pb2.DATASET_FORMAT_SHAREGPT: _sharegpt,
     dataset_pb2.DATASET_FORMAT_PREFERENCE: _preference,
     dataset_pb2.DATASET_FORMAT_IMAGE_LABEL: _image_label,
-    dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION: _text("image", "caption"),
+    dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION: _image_caption,
     dataset_pb2.DATASET_FORMAT_INTERACTIONS: _interactions,
 }

@@ -15,13 +15,14 @@ from services.registry.ingest.formats import Check, check_of
 from services.registry.ingest.json_array import JsonArrayReader
 from services.registry.ingest.jsonl import JsonlReader
 from services.registry.ingest.parquet import ParquetReader
+from services.registry.ingest.picture_archive import PictureArchiveReader
 from services.registry.ingest.row_file import RowFile
 from services.registry.ingest.rows import FIELD, Problems, Reader, Row, RowFault, quoted, to_line, too_long
 from services.registry.ingest.sniff import HEAD_BYTES, FileKind, kind_of, without_bom
 from services.registry.statistics.text_share import TextShare
 
 ROWS_FILE = "rows.jsonl"
-_SPOOL_FILE = "source.parquet"
+_SPOOL_FILE, _ARCHIVE_FILE = "source.parquet", "source.zip"
 _COLUMNS_SHOWN = 10
 
 
@@ -103,7 +104,7 @@ class Intake:
         """Choose the reader, and give it what came so far."""
         kind = kind_of(self._filename, self._head)
         self._reader = self._reader_of(kind)
-        head = self._head if kind is FileKind.PARQUET else without_bom(self._head)
+        head = self._head if kind in (FileKind.PARQUET, FileKind.ZIP) else without_bom(self._head)
         self._head = b""
         self._store(self._reader.feed(head))
         return self._reader
@@ -118,6 +119,8 @@ class Intake:
                 return CsvReader(self._problems, self._limits.row_bytes)
             case FileKind.PARQUET:
                 return ParquetReader(self._problems, self._folder / _SPOOL_FILE)
+            case FileKind.ZIP:
+                return PictureArchiveReader(self._problems, self._folder / _ARCHIVE_FILE, self._limits.row_bytes)
 
     def _store(self, rows: Iterator[Row]) -> None:
         for row in rows:

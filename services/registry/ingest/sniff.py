@@ -18,6 +18,8 @@ class FileKind(enum.Enum):
     JSON = (".json",)
     CSV = (".csv",)
     PARQUET = (".parquet",)
+    # Pictures, each with its label or caption.
+    ZIP = (".zip",)
 
 
 _UPLOAD_ROWS = "write the rows to .jsonl, .json, .csv or .parquet and upload that"
@@ -29,7 +31,6 @@ _OLD_PICKLE = re.compile(rb"\A(c[\w.]+\n[\w.]+\n|\(?[ld\]}](p\d+\n|q))")
 
 # Never unpacked here, however little they say they hold.
 _PACKED = {
-    ".zip": "unzip",
     ".gz": "gunzip",
     ".tgz": "tar -x",
     ".tar": "tar -x",
@@ -39,8 +40,9 @@ _PACKED = {
     ".7z": "7z x",
 }
 
+_ZIP = b"PK\x03\x04"
 _MAGIC: Sequence[tuple[bytes, str]] = (
-    (b"PK\x03\x04", "this is a zip archive; unpack it and upload the file inside"),
+    (_ZIP, "this is a zip archive; name it .zip if it holds pictures, or unpack it and upload the file inside"),
     (b"PK\x05\x06", "this is an empty zip archive; upload the file itself"),
     (b"\x1f\x8b", "this file is compressed with gzip; unpack it (gunzip) and upload the result"),
     (b"BZh", "this file is compressed with bzip2; unpack it (bunzip2) and upload the result"),
@@ -59,13 +61,15 @@ def kind_of(filename: str, head: bytes) -> FileKind:
 
     Raises InvalidArgument if the content is none that rows are read from, or the name says something else than the content.
     """
-    refusal = _refusal(head)
+    refusal = _refusal(head, may_be_zip=filename.lower().endswith(FileKind.ZIP.value))
     if refusal:
         raise InvalidArgument([("data", refusal)])
     named = _by_name(filename)
     seen = _by_content(head)
     if seen is not None and seen is not named:
         raise InvalidArgument([("filename", _disagreement(named, seen))])
+    if named is FileKind.ZIP and seen is None:
+        raise InvalidArgument([("filename", "the file is named .zip but is no zip archive; name it for what it is")])
     if named is FileKind.PARQUET and seen is None:
         raise InvalidArgument([("filename", "the file is named .parquet but does not begin with PAR1; name it for what it is")])
     return named
@@ -76,7 +80,7 @@ def without_bom(head: bytes) -> bytes:
     return head.removeprefix(UTF8_BOM)
 
 
-def _refusal(head: bytes) -> str | None:
+def _refusal(head: bytes, *, may_be_zip: bool) -> str | None:
     if not head:
         return "the file is empty; upload at least one row"
     if head.startswith(b"PAR1"):
@@ -85,6 +89,8 @@ def _refusal(head: bytes) -> str | None:
         return _PICKLE
     if head.startswith(b"PK") and b"data.pkl" in head:
         return f"this is a torch file, which holds a pickle, and a pickle is never loaded; {_UPLOAD_ROWS}"
+    if may_be_zip and head.startswith(_ZIP):
+        return None
     for magic, text in _MAGIC:
         if head.startswith(magic):
             return text
@@ -108,6 +114,8 @@ def _by_content(head: bytes) -> FileKind | None:
     """What the first bytes prove; None for text that could be anything."""
     if head.startswith(b"PAR1"):
         return FileKind.PARQUET
+    if head.startswith(_ZIP):
+        return FileKind.ZIP
     text = without_bom(head).lstrip()
     if text.startswith(b"["):
         return FileKind.JSON
@@ -123,4 +131,5 @@ def _disagreement(named: FileKind, seen: FileKind) -> str:
             "Name it .jsonl if every line is an object, or put the rows into a list"
         )
     contents = {FileKind.JSON: "a JSON list", FileKind.JSONL: "JSON objects, one a line", FileKind.PARQUET: "Parquet"}
+    contents[FileKind.ZIP] = "a zip archive"
     return f"the file is named {named.value[0]} but holds {contents[seen]}; name it {seen.value[0]}"

@@ -19,6 +19,10 @@ from services.registry.statistics.tokens import TokenCounter
 
 # Texts that wait for the tokenizer together.
 _WAITING_CHARACTERS = 4 * 1024 * 1024
+# The most frequent labels are told one by one. No classifier has as many as are counted; more are texts of their own.
+SHOWN_LABELS = 256
+MAX_LABELS = 100_000
+LABEL_CHARACTERS = 200
 _NUMBERS = (int, float, bool)
 
 
@@ -81,6 +85,7 @@ class _Content:
         self._repeats = Repeats()
         self._empty: Counter[str] = Counter()
         self._roles: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
         self._row_count = 0
 
     def add(self, row: dict[str, Any], rendered: Rendered) -> None:
@@ -90,10 +95,16 @@ class _Content:
         for name, value in row.items():
             if (not value and type(value) not in _NUMBERS) or (type(value) is str and value.isspace()):
                 self._empty[name] += 1
+        if rendered.label is not None:
+            self._count_label(rendered.label[:LABEL_CHARACTERS])
         if rendered.roles:
             self._roles.update(rendered.roles)
             if rendered.silent_turn:
                 self._empty["messages" if "messages" in row else "conversations"] += 1
+
+    def _count_label(self, label: str) -> None:
+        if label in self._labels or len(self._labels) < MAX_LABELS:
+            self._labels[label] += 1
 
     def result(self) -> dataset_statistics_pb2.DatasetStatistics:
         turns = self._roles.total()
@@ -102,6 +113,8 @@ class _Content:
             duplicate_row_count=self._repeats.count(),
             empty_value_counts=self._empty,
             role_counts=self._roles,
+            label_counts=dict(self._labels.most_common(SHOWN_LABELS)),
+            distinct_label_count=len(self._labels),
             mean_turns=turns / self._row_count if self._row_count else 0.0,
         )
 

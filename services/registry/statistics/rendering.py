@@ -23,7 +23,7 @@ TURN_TOKENS = 5
 # The token that ends a row without turns.
 END_TOKENS = 1
 # Raised when rows are rendered or counted in another way: statistics of an earlier version are counted again.
-VERSION = 1
+VERSION = 2
 
 ALPACA_PREAMBLE = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
 ALPACA_PREAMBLE_WITH_INPUT = (
@@ -39,6 +39,8 @@ class Rendered(NamedTuple):
     roles: Sequence[str] = ()
     # Whether a turn says nothing.
     silent_turn: bool = False
+    # What it is told to be; None in a row without a label.
+    label: str | None = None
 
 
 def _messages(row: Row) -> Rendered:
@@ -48,7 +50,7 @@ def _messages(row: Row) -> Rendered:
 def _sharegpt(row: Row) -> Rendered:
     prompt = row.get("system")
     before = [prompt] if type(prompt) is str and prompt and row["conversations"][0]["from"] != "system" else []
-    text, roles, silent = _turns(row["conversations"], "from", "value", row.get("tools"), before)
+    text, roles, silent, _ = _turns(row["conversations"], "from", "value", row.get("tools"), before)
     roles = [SHAREGPT_ROLES.get(role, role) for role in roles]
     return Rendered(text, ["system", *roles] if before else roles, silent)
 
@@ -99,7 +101,9 @@ RENDERERS: Mapping[Format, Callable[[Row], Rendered]] = {
     dataset_pb2.DATASET_FORMAT_ALPACA: _alpaca,
     dataset_pb2.DATASET_FORMAT_SHAREGPT: _sharegpt,
     dataset_pb2.DATASET_FORMAT_PREFERENCE: _preference,
-    dataset_pb2.DATASET_FORMAT_IMAGE_LABEL: lambda row: Rendered(str(row["label"])),
+    # The label is told by a head, not written.
+    dataset_pb2.DATASET_FORMAT_TEXT_LABEL: lambda row: Rendered(row["text"], label=str(row["label"])),
+    dataset_pb2.DATASET_FORMAT_IMAGE_LABEL: lambda row: Rendered(str(row["label"]), label=str(row["label"])),
     dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION: lambda row: Rendered(row["caption"]),
     # Users and items are no text.
     dataset_pb2.DATASET_FORMAT_INTERACTIONS: lambda row: Rendered(""),

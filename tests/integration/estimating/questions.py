@@ -39,6 +39,8 @@ def question(
     modules: str = "q_proj,v_proj",
     rank: int = 32,
     dropout: float = 0.0,
+    dora: bool = False,
+    prompt: Mapping[str, Any] | None = None,
     batch: int = 4,
     tokens: int = 768,
     accumulation: int = 1,
@@ -57,10 +59,10 @@ def question(
         "optimizations": {"enabled": [f"OPTIMIZATION_FEATURE_{name}" for name in optimizations]},
     }
     if method in ("LORA", "QLORA"):
-        lora = {"rank": rank, "alpha": 2 * rank, "dropout": dropout, "trainable_modules": modules}
+        lora = {"rank": rank, "alpha": 2 * rank, "dropout": dropout, "trainable_modules": modules, "use_dora": dora}
         settings["method"]["lora_config"] = lora
-    if method == "PROMPT_TUNING":
-        settings["method"]["prompt_tuning_config"] = {}
+    if method in ("PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"):
+        settings["method"]["prompt_tuning_config"] = prompt or {}
     resolved = job_configuration_pb2.JobConfiguration()
     ParseDict(settings, resolved)
     resolve_defaults(resolved)

@@ -35,7 +35,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "own code": (json.dumps({"model_type": "llama", "auto_map": {"AutoModel": "evil.Evil"}}), "never run"),
     "unknown family": (json.dumps({"model_type": "os.system"}), "is no family"),
     "no family": ("{}", "is no family"),
-    "translates": (json.dumps({"model_type": "t5"}), "choose another model"),
+    "translates": (json.dumps({"model_type": "fsmt"}), "choose another model"),
     "no object": ("[]", "no JSON object"),
     "no JSON": ("{", "no JSON"),
     "nested": ('{"model_type": "llama", "a": ' + "[" * 50 + "]" * 50 + "}", "nested"),

@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from tunesmith.registry.v1 import model_profile_pb2
 
 from tests.integration.estimating.questions import LLAMA_3B, LLAMA_70B
+from workers.estimating.all_linear import HEADS
 from workers.estimating.configured import read_configuration
 from workers.estimating.profile import profile
 from workers.estimating.skeleton import build
@@ -41,12 +42,16 @@ FAMILIES: dict[str, tuple[dict[str, Any], int | None]] = {
     "vit": ({"model_type": "vit", "architectures": ["ViTForImageClassification"]}, 85_800_194),
     "mixtral": ({"model_type": "mixtral"}, None),
     "no plain stack": ({"model_type": "swin", "architectures": ["SwinForImageClassification"]}, None),
+    "an encoder that classifies": ({"model_type": "bert", "architectures": ["BertForSequenceClassification"]}, 109_483_778),
+    "an encoder that writes nothing": ({"model_type": "distilbert", "architectures": ["DistilBertModel"]}, None),
+    "a classifier": ({"model_type": "qwen2", "architectures": ["Qwen2ForSequenceClassification"], "num_hidden_layers": 2,
+                      "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2}, None),
     "images and text": ({"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]}, None),
 }  # fmt: skip
 
 
 def test_there_are_families() -> None:
-    assert len(FAMILIES) == 14
+    assert len(FAMILIES) == 17
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -66,10 +71,12 @@ def test_counts_are_exact(family: str) -> None:
 def test_all_linear_is_what_peft_adapts(family: str) -> None:
     configuration, _ = FAMILIES[family]
     found = profile(json.dumps(configuration))
+    model = build(read_configuration(json.dumps(configuration)))
     with torch.device("meta"):
         adapted = get_peft_model(
-            build(read_configuration(json.dumps(configuration))),
-            LoraConfig(target_modules="all-linear", r=4),
+            model,
+            # Of a classifier, the head is trained whole.
+            LoraConfig(target_modules="all-linear", r=4, exclude_modules=HEADS),
             low_cpu_mem_usage=True,
         )
     paths = {
@@ -78,7 +85,7 @@ def test_all_linear_is_what_peft_adapts(family: str) -> None:
         if ".lora_A" in name
     }
     assert {module.path for module in found.modules if module.adapted_by_all_linear} == paths
-    trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
+    trained = sum(parameter.numel() for name, parameter in adapted.named_parameters() if ".lora_" in name)
     assert _lora_parameters(found, 4, lambda module: module.adapted_by_all_linear) == trained
 
 
@@ -98,6 +105,15 @@ def test_modules_have_kinds_sizes_and_places() -> None:
     assert (norm.kind, norm.input_size, norm.adaptable) == (model_profile_pb2.MODULE_KIND_NORM, 768, False)
     # Tied to the embedding, which has its parameters.
     assert (output.parameter_count, output.adaptable, output.adapted_by_all_linear) == (0, False, False)
+
+
+@pytest.mark.parametrize("family", ["vit", "an encoder that classifies", "a classifier"])
+def test_a_head_of_labels_takes_no_adapter(family: str) -> None:
+    modules = {module.path: module for module in profile(json.dumps(FAMILIES[family][0])).modules}
+    head = modules["score" if family == "a classifier" else "classifier"]
+    assert (head.kind, head.output_size) == (model_profile_pb2.MODULE_KIND_LINEAR, 2)
+    assert not head.adaptable and not head.adapted_by_all_linear
+    assert sum(module.adapted_by_all_linear for module in modules.values()) >= 6
 
 
 def test_abilities_are_the_models_own() -> None:

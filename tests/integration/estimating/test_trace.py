@@ -5,9 +5,13 @@ import time
 from typing import Any
 
 import pytest
+from tunesmith.pool.v1 import pool_pb2
+from tunesmith.registry.v1 import base_model_pb2
 from tunesmith.worker.v1 import inquiry_pb2
 
 from services.chassis.errors import InvalidArgument
+from services.preflight.estimate.parameters import parameters_of
+from services.preflight.estimate.workload import Workload
 from tests.integration.estimating.questions import (
     CPU,
     CUDA,
@@ -22,7 +26,9 @@ from tests.integration.estimating.questions import (
 )
 from workers.estimating import trace as tracing
 from workers.estimating.layers import Stack
+from workers.estimating.profile import profile
 from workers.estimating.trace import trace
+from workers.providers.local.execution import execution
 
 pytestmark = pytest.mark.integration
 
@@ -120,9 +126,45 @@ def test_states_are_as_wide_as_the_optimiser_keeps_them() -> None:
     assert full.weight_bytes == pytest.approx(4 * LLAMA_3B_PARAMETERS, rel=1e-4)
 
 
-def test_a_soft_prompt_is_all_that_moves() -> None:
-    step = phase(trace(question(LLAMA_3B, method="PROMPT_TUNING")), "optimizer_step")
-    assert step.adapter_bytes == step.gradient_bytes == 20 * 3072 * 4
+# Llama 3.2 3B: 3,072 features, 28 layers of 8 heads of keys with 128 features each.
+SOFT_PROMPTS: dict[tuple[str, int | None], int] = {
+    ("PROMPT_TUNING", None): 20 * 3072,
+    ("P_TUNING", None): 20 * 3072 + 3 * (3072 * 3072 + 3072),
+    ("P_TUNING", 64): 20 * 3072 + (3072 + 1) * 64 + (64 + 1) * 64 + (64 + 1) * 3072,
+    ("PREFIX_TUNING", None): 20 * 28 * 2 * 1024,
+    ("PREFIX_TUNING", 64): 20 * 1024 + (1024 + 1) * 64 + (64 + 1) * 28 * 2 * 1024,
+}
+
+
+@pytest.mark.parametrize(("method", "width"), list(SOFT_PROMPTS))
+def test_a_soft_prompt_and_its_network_are_all_that_moves(method: str, width: int | None) -> None:
+    prompt = {} if width is None else {"encoder_hidden_size": width}
+    asked = question(LLAMA_3B, method=method, prompt=prompt)
+    step = phase(trace(asked), "optimizer_step")
+    count = SOFT_PROMPTS[method, width]
+    assert step.adapter_bytes == pytest.approx(count * 4, rel=1e-3)
+    assert step.gradient_bytes == step.adapter_bytes
+    # The formulas count the same.
+    model = base_model_pb2.BaseModel(configuration_json=asked.configuration_json, family="llama")
+    model.profile.CopyFrom(profile(asked.configuration_json))
+    sizes = {"hidden_size": 3072, "layer_count": 28, "attention_head_count": 24, "key_value_head_count": 8, "head_size": 128}
+    for name, size in sizes.items():
+        setattr(model.architecture, name, size)
+    run = Workload(model, asked.configuration, execution(asked.configuration), None, 768, 768.0, pool_pb2.Device(), 1)
+    assert parameters_of(run).adapter == count
+
+
+def test_a_text_to_begin_with_needs_no_tokenizer_to_be_traced() -> None:
+    plain, text = (trace(question(SMALL_LLAMA, method="PROMPT_TUNING", prompt=each)) for each in ({}, {"initial_text": "Hello"}))
+    assert [one.adapter_bytes for one in plain.phases] == [one.adapter_bytes for one in text.phases]
+
+
+def test_dora_holds_more_than_lora_and_is_not_traced_beside_packed_weights() -> None:
+    lora, dora = (trace(question(SMALL_LLAMA, dora=each)) for each in (False, True))
+    assert phase(dora, "forward").activation_bytes > phase(lora, "forward").activation_bytes
+    assert phase(dora, "optimizer_step").adapter_bytes > phase(lora, "optimizer_step").adapter_bytes
+    with pytest.raises(InvalidArgument, match="DoRA beside quantized weights"):
+        trace(question(SMALL_LLAMA, method="QLORA", precision="INT4", dora=True))
 
 
 def test_gradients_of_earlier_batches_are_there_in_the_next_forward() -> None:

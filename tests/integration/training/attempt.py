@@ -11,8 +11,8 @@ import torch
 from tunesmith.worker.v1 import worker_service_pb2
 
 from tests.integration.training.conftest import RecordingSink
+from workers.training.attempt import run
 from workers.training.inputs import Inputs
-from workers.training.supervised import run
 
 
 def main(folder: Path) -> None:

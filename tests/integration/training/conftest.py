@@ -3,7 +3,7 @@
 import gc
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ import torch
 from google.protobuf.json_format import ParseDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from tunesmith.job.v1 import artifact_pb2, job_pb2
+from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_pb2
 from tunesmith.registry.v1 import base_model_pb2, dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
+from services.chassis.errors import ServiceError
 from services.chassis.knobs import resolve_defaults
+from workers.training.attempt import run
 from workers.training.inputs import Inputs
 from workers.training.sink import Stopped
-from workers.training.supervised import run
 
 TEXTS = [
     "The kettle sings when the water is hot.",
@@ -93,6 +94,9 @@ class RecordingSink:
     evaluations: list[tuple[int, float]] = field(default_factory=list)
     sets: dict[str, tuple[Any, int]] = field(default_factory=dict)
     figures: job_pb2.JobFigures = field(default_factory=job_pb2.JobFigures)
+    # By step, then by layer.
+    histograms_by_step: dict[int, dict[str, histogram_pb2.WeightHistogram]] = field(default_factory=dict)
+    hangs: list[ServiceError] = field(default_factory=list)
 
     def stage(self, message: str) -> None:
         self.stages.append(message)
@@ -125,6 +129,15 @@ class RecordingSink:
     def measured(self, figures: job_pb2.JobFigures) -> None:
         self.figures.MergeFrom(figures)
 
+    def histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None:
+        for histogram in histograms:
+            layers = self.histograms_by_step.setdefault(histogram.step, {})
+            assert histogram.layer not in layers
+            layers[histogram.layer] = histogram
+
+    def hung(self, error: ServiceError) -> None:
+        self.hangs.append(error)
+
     def directive(self) -> Any:
         done = self.steps[-1][0] if self.steps else 0
         return self.directives.get(done, worker_service_pb2.DIRECTIVE_CONTINUE)
@@ -144,6 +157,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"messages": [{"role": "user", "content": text[:9]}, {"role": "assistant", "content": text[9:]}]} for text in TEXTS
     ],
     "SHAREGPT": [{"conversations": [{"from": "human", "value": text[:9]}, {"from": "gpt", "value": text[9:]}]} for text in TEXTS],
+    "PREFERENCE": [{"prompt": text[:9], "chosen": text[9:], "rejected": text[:8:-1]} for text in TEXTS],
 }
 
 
@@ -193,6 +207,7 @@ def make_job(tiny_base: Path, tmp_path: Path) -> Callable[..., Job]:
         method: str = "LORA",
         evaluate: bool = False,
         training: list[dict[str, Any]] | None = None,
+        validation: list[dict[str, Any]] | None = None,
         base: Path | None = None,
         directives: dict[int, Any] | None = None,
     ) -> Job:
@@ -220,7 +235,7 @@ def make_job(tiny_base: Path, tmp_path: Path) -> Callable[..., Job]:
         ParseDict(_merged(settings, configuration or {}), assignment.configuration)
         resolve_defaults(assignment.configuration)
         training_rows = _write(folder / "training.jsonl", training or ROWS[dataset_format][:8])
-        validation_rows = _write(folder / "validation.jsonl", ROWS[dataset_format][8:]) if evaluate else None
+        validation_rows = _write(folder / "validation.jsonl", validation or ROWS[dataset_format][8:]) if evaluate else None
         inputs = Inputs(str(base or tiny_base), None, training_rows, validation_rows, folder / "work")
         return Job(assignment, inputs, RecordingSink(folder / "stored", directives or {}))
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from workers.training.trainer import Trainer
+from workers.training.trainer import SupervisedTrainer
 
 from .conftest import ROWS, Job, RecordingSink
 
@@ -36,7 +36,7 @@ class Seen:
         job.run()
 
     def _look(self) -> None:
-        (trainer,) = [thing for thing in gc.get_objects() if type(thing) is Trainer]
+        (trainer,) = [thing for thing in gc.get_objects() if type(thing) is SupervisedTrainer]
         optimizer = trainer.optimizer.optimizer
         self.optimizer = type(optimizer).__module__.split(".")[0]
         self.paged = getattr(optimizer, "is_paged", False)
@@ -243,7 +243,8 @@ def test_every_step_has_its_figures(make_job: MakeJob) -> None:
     job = make_job("TEXT", schedule(max_steps=4), evaluate=True)
     sink = job.run()
     keys = {"train_loss", "learning_rate", "gradient_norm", "tokens_per_second", "memory_bytes", "epoch"}
-    assert set(sink.points) == keys | {"eval_loss"}
+    layers = {f"{series}/layer_{number}" for series in ("gradient_norm", "weight_norm") for number in (0, 1)}
+    assert set(sink.points) == keys | {"eval_loss"} | layers
     assert {key: sorted(sink.points[key]) for key in keys} == {key: [1, 2, 3, 4] for key in keys}
     assert [step for step, *_ in sink.steps] == [0, 1, 2, 3, 4]
     assert [remaining is None for *_, remaining in sink.steps] == [True, False, False, False, False]

@@ -41,7 +41,7 @@ def refused(job: Job) -> InvalidArgument:
 def test_a_cancelled_job_stops_at_the_next_step_and_saves_nothing(make_job: MakeJob) -> None:
     sink = stopped(make_job("TEXT", {"schedule": {"checkpoints": 5}}, directives={2: CANCEL}))
     assert list(sink.points["train_loss"]) == [1, 2]
-    assert list(sink.sets) == ["checkpoint-1"]
+    assert list(sink.sets) == ["checkpoint-1", "checkpoint-1-state"]
 
 
 def test_a_cancelled_job_stops_between_the_batches_of_a_step(make_job: MakeJob) -> None:
@@ -60,7 +60,7 @@ def test_a_cancelled_job_stops_within_an_evaluation(make_job: MakeJob) -> None:
 
 def test_a_job_stops_before_its_training_began(make_job: MakeJob) -> None:
     job = make_job("TEXT", directives={0: PAUSE})
-    assert stopped(job).stages == ["Loading tiny"]
+    assert stopped(job).stages == []
     assert job.sink.sets == {}
 
 
@@ -72,7 +72,8 @@ def test_a_paused_job_saves_where_it_stopped(make_job: MakeJob) -> None:
 
 def test_a_pause_at_a_checkpoint_stores_both(make_job: MakeJob) -> None:
     sink = stopped(make_job("TEXT", {"schedule": {"checkpoints": 5}}, directives={2: PAUSE}))
-    assert list(sink.sets) == ["checkpoint-1", "checkpoint-2", "training-state"]
+    checkpoints = ["checkpoint-1", "checkpoint-1-state", "checkpoint-2", "checkpoint-2-state"]
+    assert list(sink.sets) == [*checkpoints, "training-state"]
 
 
 def test_a_job_paused_at_its_last_step_is_done(make_job: MakeJob) -> None:

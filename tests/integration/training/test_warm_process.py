@@ -14,7 +14,7 @@ from transformers.utils import logging as transformers_logging
 from tunesmith.worker.v1 import worker_service_pb2
 
 from workers.training.sink import Stopped
-from workers.training.trainer import Trainer
+from workers.training.trainer import SupervisedTrainer
 
 from .conftest import Job
 
@@ -26,7 +26,8 @@ MakeJob = Callable[..., Job]
 def held() -> list[type]:
     """What is left of runs."""
     gc.collect()
-    return [type(thing) for thing in gc.get_objects() if isinstance(thing, Trainer | PreTrainedModel | torch.optim.Optimizer)]
+    kinds = SupervisedTrainer | PreTrainedModel | torch.optim.Optimizer
+    return [type(thing) for thing in gc.get_objects() if isinstance(thing, kinds)]
 
 
 def test_an_equal_job_gets_equal_losses_whatever_ran_before(make_job: MakeJob) -> None:
@@ -95,7 +96,7 @@ def test_a_run_prints_nothing(make_job: MakeJob, capfd: pytest.CaptureFixture[st
 def test_a_run_leaves_no_files(make_job: MakeJob) -> None:
     job = make_job("TEXT", {"schedule": {"checkpoints": 2}})
     job.run()
-    assert sorted(job.sink.sets) == ["adapter", "checkpoint-3", "checkpoint-5"]
+    assert sorted(job.sink.sets) == ["adapter", "checkpoint-3", "checkpoint-3-state", "checkpoint-5"]
     assert [path for path in job.inputs.work_folder.rglob("*") if path.is_file()] == []
 
 

@@ -23,7 +23,7 @@ STOP_S = 5.0
 class RunningAgent:
     """An agent's process and the Ray that it started."""
 
-    def __init__(self, door: FakeDoor) -> None:
+    def __init__(self, door: FakeDoor, **variables: str) -> None:
         self.door = door
         # Ray puts sockets below it, whose paths may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="tsm", dir="/tmp"))
@@ -40,6 +40,7 @@ class RunningAgent:
             "OMP_NUM_THREADS": "1",
             "TUNESMITH_TRAINING_STATE_SECONDS": "0.2",
             "TUNESMITH_FAILPOINT_FOLDER": str(self.folder),
+            **variables,
         }
         self._process = subprocess.Popen([sys.executable, "-m", "workers.agent"], env=environment, cwd=ROOT)
 

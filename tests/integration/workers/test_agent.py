@@ -34,26 +34,46 @@ def rows(texts: list[str]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
+def training_rows() -> bytes:
+    """Eight rows."""
+    return rows(TEXTS[:8])
+
+
+def held_out_rows() -> bytes:
+    """Two rows."""
+    return rows(TEXTS[8:])
+
+
+def files_of(base: Path) -> dict[str, bytes]:
+    """The files of a base model."""
+    return {path.name: path.read_bytes() for path in base.iterdir()}
+
+
+def assignment_of(max_steps: int, lease_seconds: float) -> worker.Assignment:
+    """A LoRA job on the tiny model."""
+    assignment = worker.Assignment(provider="local", display_name="tiny", lease_seconds=lease_seconds)
+    settings = {
+        "model": {"base_model": "tiny", "precision": "MODEL_PRECISION_FP32"},
+        "datasets": {"training_file_id": "rows", "validation_file_id": "more"},
+        "method": {"type": "TRAINING_METHOD_LORA", "lora_config": {"rank": 4, "alpha": 8}},
+        "schedule": {"batch_size": 2, "sequence_length": 512, "max_steps": max_steps, "evaluations": 1, "checkpoints": 0},
+        "optimizer": {"learning_rate": 1e-3},
+        "optimizations": {"enabled": ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING"]},
+    }
+    ParseDict(settings, assignment.configuration)
+    resolve_defaults(assignment.configuration)
+    assignment.base_model.display_name = "tiny"
+    for dataset in (assignment.training_dataset, assignment.validation_dataset):
+        dataset.display_name = "rows"
+        dataset.format = dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION
+    return assignment
+
+
 @pytest.fixture
 def make_job(agent: RunningAgent, tiny_base: Path) -> MakeJob:  # noqa: F811
     def make(max_steps: int, lease_seconds: float = 30.0) -> FakeJob:
-        assignment = worker.Assignment(provider="local", display_name="tiny", lease_seconds=lease_seconds)
-        settings = {
-            "model": {"base_model": "tiny", "precision": "MODEL_PRECISION_FP32"},
-            "datasets": {"training_file_id": "rows", "validation_file_id": "more"},
-            "method": {"type": "TRAINING_METHOD_LORA", "lora_config": {"rank": 4, "alpha": 8}},
-            "schedule": {"batch_size": 2, "sequence_length": 512, "max_steps": max_steps, "evaluations": 1, "checkpoints": 0},
-            "optimizer": {"learning_rate": 1e-3},
-            "optimizations": {"enabled": ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING"]},
-        }
-        ParseDict(settings, assignment.configuration)
-        resolve_defaults(assignment.configuration)
-        assignment.base_model.display_name = "tiny"
-        for dataset in (assignment.training_dataset, assignment.validation_dataset):
-            dataset.display_name = "rows"
-            dataset.format = dataset_pb2.DATASET_FORMAT_PROMPT_COMPLETION
-        files = {path.name: path.read_bytes() for path in tiny_base.iterdir()}
-        return agent.door.add_job(assignment, rows(TEXTS[:8]), rows(TEXTS[8:]), **files)
+        assignment = assignment_of(max_steps, lease_seconds)
+        return agent.door.add_job(assignment, training_rows(), held_out_rows(), **files_of(tiny_base))
 
     return make
 

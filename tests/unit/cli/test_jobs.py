@@ -154,6 +154,8 @@ def test_a_paused_job_says_how_it_goes_on_and_does(run: Run, plane: FakeControlP
     assert "paused" in run("jobs", "resume", ID).stdout
     assert plane.requests[1].id == ID
     assert plane.requests[1].request_id
+    assert "paused" in run("jobs", "resume", ID, "--from", "artifact-1").stdout
+    assert [request.from_artifact_id for request in plane.requests[1:]] == ["", "artifact-1"]
 
 
 def test_events_of_all_pages(run: Run, plane: FakeControlPlane) -> None:

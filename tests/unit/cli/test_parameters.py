@@ -56,11 +56,11 @@ def test_the_page_of_every_knob(run: Run) -> None:
 
 
 def test_providers(run: Run) -> None:
-    (line,) = run("providers", "list").stdout.splitlines()[1:]
-    assert line.startswith("local ")
-    assert "full, lora" in line
+    local, axolotl, unsloth = run("providers", "list").stdout.splitlines()[1:]
+    assert (local.split()[0], axolotl.split()[0], unsloth.split()[0]) == ("local", "axolotl", "unsloth")
+    assert "full, lora" in local
     shown = json.loads(run("providers", "list", "-o", "json").stdout)
-    assert [one["id"] for one in shown["providers"]] == ["local"]
+    assert [one["id"] for one in shown["providers"]] == ["local", "axolotl", "unsloth"]
 
 
 def test_one_provider_with_what_it_can_not_do(run: Run) -> None:

@@ -13,7 +13,7 @@ from tunesmith.client.calls import DEADLINE_S
 
 from tests.contract.image import own_files
 
-PUBLIC_CALLS = 54
+PUBLIC_CALLS = 56
 
 
 def public_methods() -> Iterator[tuple[str, descriptor_pb2.MethodDescriptorProto]]:
@@ -65,7 +65,6 @@ def test_what_a_request_needs_has_no_default_and_the_rest_is_by_keyword() -> Non
     assert {name for name, one in takes.items() if one.default is inspect.Parameter.empty} == {
         "self",
         "provider",
-        "configuration",
     }
     assert {one.kind for name, one in takes.items() if name != "self"} == {inspect.Parameter.KEYWORD_ONLY}
 

@@ -1,6 +1,8 @@
 """One attempt from its assignment to its outcome, with recipes that do as they are told."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,19 +10,28 @@ from pathlib import Path
 
 import pytest
 from google.rpc import code_pb2
-from tunesmith.config.v1 import method_pb2
+from tunesmith.config.v1 import export_configuration_pb2, method_pb2
 from tunesmith.job.v1 import artifact_pb2, job_event_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from services.chassis.errors import InvalidArgument
 from tests.fakes.assignments import ROWS, lora_assignment
 from tests.fakes.worker_door import FakeDoor, FakeJob
-from workers.actor import ABANDONED_EXIT_CODE, RECIPES, Recipe, TrainingActor, use_threads_of_a_plain_script
+from workers.actor import (
+    ABANDONED_EXIT_CODE,
+    RECIPES,
+    Export,
+    Recipe,
+    TrainingActor,
+    _export,
+    use_threads_of_a_plain_script,
+)
 from workers.door import LeaseLost
+from workers.export.inputs import ExportInputs
 from workers.training.inputs import Inputs
 from workers.training.sink import Sink, obey
 
-KEY = ("local", method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_OBJECTIVE_SFT)
+KEY = ("local", method_pb2.TRAINING_OBJECTIVE_SFT)
 FILES = {"config.json": b"{}"}
 
 
@@ -35,8 +46,9 @@ class Stage:
         self.server, self.home = server, home
         self.exits: list[int] = []
 
-    def actor(self, recipe: Recipe) -> TrainingActor:
-        return TrainingActor(str(self.home), self.server.address, "pool", "INFO", None, 60.0, 2**30, {KEY: recipe}, self._exit)
+    def actor(self, recipe: Recipe, export: Export = _export) -> TrainingActor:
+        home, address = str(self.home), self.server.address
+        return TrainingActor(home, address, "pool", "INFO", None, 60.0, 2**30, {KEY: recipe}, self._exit, export)
 
     def run(self, recipe: Recipe, change: Callable[[FakeJob], None] = lambda _: None) -> tuple[FakeJob, worker.Outcome]:
         job = self.server.add_job(lora_assignment(lease_seconds=0.6), ROWS, **FILES)
@@ -155,10 +167,10 @@ def test_a_lease_that_is_lost_while_inputs_are_fetched_ends_the_process(stage: S
 def test_a_job_that_no_recipe_runs_is_refused_by_name(stage: Stage) -> None:
     job = stage.server.add_job(lora_assignment(), ROWS, **FILES)
     assignment = stage.server.take(job)
-    assignment.configuration.method.type = method_pb2.TRAINING_METHOD_PROMPT_TUNING
+    assignment.configuration.method.objective = method_pb2.TRAINING_OBJECTIVE_DPO
     stage.actor(save_adapter).run(assignment.SerializeToString())
     assert job.outcome is not None
-    assert "no recipe for local, TRAINING_METHOD_PROMPT_TUNING, TRAINING_OBJECTIVE_SFT" in job.outcome.failed.message
+    assert "no recipe for local, TRAINING_OBJECTIVE_DPO" in job.outcome.failed.message
 
 
 def test_a_job_id_that_is_none_is_no_folder(stage: Stage) -> None:
@@ -179,13 +191,46 @@ def test_a_new_actor_clears_what_a_dead_one_left(stage: Stage) -> None:
     assert Path.cwd() == stage.home / "work"
 
 
-def test_the_table_of_recipes_is_what_the_local_provider_offers() -> None:
-    from workers.providers.local import LOCAL
+def test_an_export_gets_its_source_and_goes_another_way(stage: Stage) -> None:
+    seen: dict[str, bytes] = {}
 
-    can = LOCAL.capabilities
-    offered = {(LOCAL.id, method, objective) for method in can.methods for objective in can.objectives}
-    assert set(RECIPES) == offered
-    assert len(RECIPES) == 2
+    def copy_source(assignment: worker.Assignment, inputs: ExportInputs, sink: Sink) -> None:
+        seen.update({path.name: path.read_bytes() for path in inputs.source.iterdir()})
+        assert inputs.base_model is not None
+        folder = inputs.work_folder / "gguf"
+        folder.mkdir()
+        (folder / "base.json").write_bytes((Path(inputs.base_model) / "config.json").read_bytes())
+        sink.add_artifacts(artifact_pb2.ARTIFACT_KIND_GGUF, "gguf", 3, folder)
+
+    job = stage.server.add_job(lora_assignment(), ROWS, **FILES)
+    job.give_source({"adapter_config.json": b"{}", "adapter_model.safetensors": b"w" * 3000})
+    assignment = stage.server.take(job)
+    assignment.export.format = export_configuration_pb2.EXPORT_FORMAT_GGUF
+    outcome = worker.Outcome.FromString(stage.actor(save_adapter, copy_source).run(assignment.SerializeToString()))
+    assert outcome == worker.Outcome(succeeded=worker.Succeeded())
+    assert seen == job.source_files
+    assert job.artifacts == {"gguf": {"base.json": b"{}"}}
+    assert "ReadDataset" not in stage.server.calls
+    assert stage.work_left() == []
+
+
+def test_an_export_that_fails_says_why(stage: Stage) -> None:
+    job = stage.server.add_job(lora_assignment(), ROWS, **FILES)
+    job.give_source({"config.json": b"{}"})
+    assignment = stage.server.take(job)
+    assignment.export.format = export_configuration_pb2.EXPORT_FORMAT_ADAPTER
+    # The real one: what is given is a model, and no adapter.
+    stage.actor(save_adapter).run(assignment.SerializeToString())
+    assert job.outcome is not None
+    assert "a whole model and no adapter" in job.outcome.failed.message
+    assert "ReadBaseModelFile" not in stage.server.calls
+
+
+def test_the_table_of_recipes_is_what_the_local_provider_offers() -> None:
+    from workers.providers.local.provider import LOCAL
+
+    assert set(RECIPES) == {(LOCAL.id, objective) for objective in LOCAL.capabilities.objectives}
+    assert len(RECIPES) == 5
 
 
 @pytest.mark.parametrize("mine", [None, "3"])
@@ -194,3 +239,38 @@ def test_threads_are_those_of_a_plain_script(monkeypatch: pytest.MonkeyPatch, mi
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     use_threads_of_a_plain_script(mine)
     assert os.environ.get("OMP_NUM_THREADS") == mine
+
+
+_HANGING_ACTOR = """
+import sys, time
+from tunesmith.config.v1 import method_pb2
+from tunesmith.worker.v1 import worker_service_pb2 as worker
+from services.chassis.errors import DeadlineExceeded
+from workers.actor import TrainingActor
+from workers.training.watchdog import Watchdog
+
+address, home, assignment = sys.argv[1:]
+
+def hang(given, inputs, sink):
+    told = lambda step, seconds, limit: sink.hung(DeadlineExceeded("STEP_TIMEOUT", f"step {step} hangs"))
+    with Watchdog(0.3, told) as dog:
+        dog.begin(4, 0.01)
+        time.sleep(60)
+
+key = ("local", method_pb2.TRAINING_OBJECTIVE_SFT)
+TrainingActor(home, address, "pool", "INFO", None, 60.0, 2**30, {key: hang}).run(bytes.fromhex(assignment))
+"""
+
+
+def test_a_step_that_hangs_ends_the_process_and_the_job_goes_to_another_attempt(stage: Stage) -> None:
+    job = stage.server.add_job(lora_assignment(lease_seconds=5.0), ROWS, **FILES)
+    assignment = stage.server.take(job).SerializeToString().hex()
+    command = [sys.executable, "-c", _HANGING_ACTOR, stage.server.address, str(stage.home), assignment]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[3], timeout=60, capture_output=True, text=True, check=False)
+    assert ended.returncode == ABANDONED_EXIT_CODE, ended.stderr
+    assert (job.released, job.leased, job.outcome) == (["step 4 hangs"], False, None)
+    assert [error.code for error in job.release_errors] == [code_pb2.DEADLINE_EXCEEDED]
+    assert stage.work_left() == []
+    # Where it hung stands in the log.
+    assert "step_hangs" in ended.stdout + ended.stderr
+    assert "in hang" in ended.stdout + ended.stderr

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,27 @@ def test_without_a_bound_nothing_goes(tmp_path: Path) -> None:
     paths = [cache.add(digest(name), SIZE, [content(name)], name) for name in "abcd"]
     cache.end_use()
     assert [path.exists() for path in paths] == [True] * 4
+
+
+def test_what_another_actor_uses_stays_until_it_is_done(shelf: Shelf) -> None:
+    neighbour = Cache(shelf.folder, 3 * SIZE)
+    for name in "abc":
+        shelf.add(name)
+    shelf.cache.end_use()
+    assert neighbour.find(digest("a"), SIZE) is not None
+    shelf.add("d")
+    assert shelf.has("abcd") == [True, False, True, True]
+    neighbour.end_use()
+    shelf.add("e")
+    # Its use has made it the youngest.
+    assert shelf.has("abcde") == [True, False, False, True, True]
+
+
+def test_what_a_neighbour_is_fetching_is_not_taken_for_a_leftover(shelf: Shelf) -> None:
+    def bytes_of_a() -> Iterator[bytes]:
+        (shelf.folder / "partial" / "left").write_bytes(b"of a process that died")
+        Cache(shelf.folder).discard_partial()
+        yield content("a")
+
+    assert shelf.cache.add(digest("a"), SIZE, bytes_of_a(), "a").read_bytes() == content("a")
+    assert list((shelf.folder / "partial").iterdir()) == []

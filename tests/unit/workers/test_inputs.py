@@ -60,6 +60,31 @@ def test_a_job_finds_its_model_and_rows(server: FakeDoor, fetching: Fetching) ->
     assert fetching.chunks == 4 + 1 + 1 + 5
 
 
+def test_a_teacher_is_fetched_beside_the_model_and_its_like_only_once(server: FakeDoor, fetching: Fetching) -> None:
+    job = server.add_job(lora_assignment(), ROWS, **FILES)
+    job.teach({"config.json": b'{"teacher": 1}', "sub/weights.safetensors": FILES["sub/weights.safetensors"]})
+    inputs = fetching.fetch(server.take(job))
+    assert inputs.teacher_model is not None
+    teacher = Path(inputs.teacher_model)
+    assert {path: (teacher / path).read_bytes() for path in FILES} == job.teacher_files
+    assert (Path(inputs.base_model) / "config.json").read_bytes() == FILES["config.json"]
+    assert teacher.is_relative_to(inputs.work_folder) and inputs.teacher_revision is None
+    # Of four files two are the same.
+    assert server.calls.count("ReadBaseModelFile") == 3
+
+
+def test_a_teacher_of_the_hub_is_named_with_its_revision(server: FakeDoor, fetching: Fetching) -> None:
+    job = server.add_job(lora_assignment(), ROWS, **FILES)
+    job.assignment.teacher_model.hub_repo, job.assignment.teacher_model.revision = "me/sage", "abc"
+    inputs = fetching.fetch(server.take(job))
+    assert (inputs.teacher_model, inputs.teacher_revision) == ("me/sage", "abc")
+
+
+def test_a_job_without_a_teacher_has_none(server: FakeDoor, fetching: Fetching) -> None:
+    inputs = fetching.fetch(server.take(server.add_job(lora_assignment(), ROWS, **FILES)))
+    assert (inputs.teacher_model, inputs.teacher_revision) == (None, None)
+
+
 def test_the_next_job_fetches_nothing_again(server: FakeDoor, fetching: Fetching) -> None:
     fetching.fetch(server.take(server.add_job(lora_assignment(), ROWS, **FILES)))
     assert fetching.reads() == 3

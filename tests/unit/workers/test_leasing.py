@@ -11,10 +11,11 @@ from tunesmith.worker.v1 import worker_service_pb2 as worker
 from tests.fakes.assignments import ROWS, lora_assignment
 from tests.fakes.crew import DEVICE, MEASURED, PROBES, WARM_BYTES, FakeCrew
 from tests.fakes.worker_door import FakeDoor
-from workers import leasing
+from workers import slot
 from workers.crew import ActorLost, ClusterLost
 from workers.door import Door
-from workers.leasing import MAX_GROWTH_BYTES, Leasing
+from workers.leasing import Leasing
+from workers.slot import MAX_GROWTH_BYTES
 
 SUCCEEDED = worker.Outcome(succeeded=worker.Succeeded())
 Start = Callable[[FakeCrew], "Running"]
@@ -201,7 +202,7 @@ def test_an_agent_whose_ray_is_gone_ends(server: FakeDoor, start: Start) -> None
 
 
 def test_an_idle_pool_measures_itself_and_says_so(server: FakeDoor, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leasing, "IDLE_BEFORE_PROBE_S", 0.0)
+    monkeypatch.setattr(slot, "IDLE_BEFORE_PROBE_S", 0.0)
     crew = FakeCrew(lambda _: SUCCEEDED)
     start(crew)
     server.wait_for(lambda: any(device.HasField("measurement") for pool in server.pools for device in pool.devices))
@@ -214,7 +215,7 @@ def test_an_idle_pool_measures_itself_and_says_so(server: FakeDoor, start: Start
 
 
 def test_what_was_measured_holds_for_the_next_actor(server: FakeDoor, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leasing, "IDLE_BEFORE_PROBE_S", 0.0)
+    monkeypatch.setattr(slot, "IDLE_BEFORE_PROBE_S", 0.0)
     crew = FakeCrew(lost, lambda _: SUCCEEDED)
     start(crew)
     server.wait_for(lambda: any(device.HasField("measurement") for pool in server.pools for device in pool.devices))

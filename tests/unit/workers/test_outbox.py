@@ -2,7 +2,8 @@
 
 import math
 
-from tunesmith.job.v1 import job_event_pb2, job_pb2
+import pytest
+from tunesmith.job.v1 import histogram_pb2, job_event_pb2, job_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
 from services.chassis.validation import check
@@ -94,3 +95,17 @@ def test_a_message_that_is_too_long_is_cut() -> None:
     message = cut(outbox).events[0].message
     assert len(message) == limits.MAX_MESSAGE_CHARACTERS
     assert message.endswith("x…")
+
+
+def test_too_many_histograms_are_confessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_WAITING_HISTOGRAMS", 3)
+    outbox = Outbox()
+    taken = [histogram_pb2.WeightHistogram(layer=str(number), counts=[1]) for number in range(2)]
+    outbox.add_histograms(taken)
+    # Those of one step are taken or left together.
+    outbox.add_histograms(taken)
+    first, second = outbox.cut(), outbox.cut()
+    assert [one.layer for one in first.histograms] == ["0", "1"]
+    texts = [event.message for request in (first, second) for event in request.events]
+    assert len(texts) == 1 and texts[0].startswith("2 histograms are missing")
+    assert outbox.is_empty()

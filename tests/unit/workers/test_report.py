@@ -8,11 +8,13 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import code_pb2, status_pb2
-from tunesmith.job.v1 import artifact_pb2, job_event_pb2, job_pb2
+from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_event_pb2, job_pb2
 from tunesmith.worker.v1 import worker_service_pb2 as worker
 
+from services.chassis.errors import DeadlineExceeded
 from tests.fakes.assignments import ROWS, lora_assignment
 from tests.fakes.worker_door import FakeDoor, FakeJob
+from workers import report
 from workers.door import Door, LeaseLost, Refused
 from workers.report import Reporter
 from workers.training.sink import Stopped
@@ -234,3 +236,35 @@ def test_a_failure_keeps_its_status(attempt: Attempt) -> None:
     failed = worker.Outcome(failed=status_pb2.Status(code=code_pb2.RESOURCE_EXHAUSTED, message="buy memory"))
     attempt.reporter.close(failed)
     assert attempt.job.outcome == failed
+
+
+def test_histograms_arrive_before_the_outcome(attempt: Attempt) -> None:
+    taken = [histogram_pb2.WeightHistogram(layer=f"layers.{n}", step=5, counts=[1]) for n in range(2500)]
+    attempt.reporter.histograms(taken)
+    attempt.reporter.close(SUCCEEDED)
+    assert [one.layer for report in attempt.job.reports for one in report.histograms] == [one.layer for one in taken]
+    assert max(len(report.histograms) for report in attempt.job.reports) == 1000
+
+
+HANGS = DeadlineExceeded("STEP_TIMEOUT", "step 3 hangs")
+
+
+def test_an_attempt_that_hangs_gives_its_job_back_with_the_reason(attempt: Attempt) -> None:
+    attempt.reporter.metrics(2, {"train_loss": 0.5})
+    attempt.reporter.hung(HANGS)
+    job = attempt.job
+    assert attempt.abandoned == ["step 3 hangs"]
+    assert (job.released, job.outcome, job.leased) == (["step 3 hangs"], None, False)
+    assert job.release_errors == [HANGS.status()]
+    # What was said before is not lost.
+    assert job.points("train_loss") == [(2, 0.5)]
+    assert job.events(WARNING) == ["The attempt is given up: step 3 hangs."]
+
+
+def test_an_attempt_that_hangs_ends_though_the_door_is_away(
+    attempt: Attempt, server: FakeDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "LAST_WORDS_S", 0.2)
+    server.stop()
+    attempt.reporter.hung(HANGS)
+    assert attempt.abandoned == ["step 3 hangs"]

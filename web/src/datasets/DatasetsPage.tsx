@@ -16,7 +16,7 @@ import { useDrop } from "./upload/useDrop.js";
 import { useUploads } from "./upload/useUploads.js";
 
 const FORMATS = enumChoices(DatasetFormatSchema);
-const ENDINGS = ".jsonl,.json,.csv,.parquet";
+const ENDINGS = ".jsonl,.json,.csv,.parquet,.zip";
 
 /** What there is to train and evaluate on. */
 export default function DatasetsPage() {

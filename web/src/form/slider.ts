@@ -109,8 +109,8 @@ function niceStep(span: number, whole: boolean): number {
     return 1;
   }
   const decade = 10 ** Math.floor(Math.log10(span / 100) + 1e-9);
-  const factor = [1, 2, 5].find((one) => span / (one * decade) <= 100 + 1e-9) ?? 10;
-  return factor * decade;
+  const multiple = [1, 2, 5].find((one) => span / (one * decade) <= 100 + 1e-9) ?? 10;
+  return multiple * decade;
 }
 
 function doublings(min: number, max: number): number[] {

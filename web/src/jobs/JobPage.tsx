@@ -13,9 +13,11 @@ import { Configuration } from "./job/Configuration.js";
 import { Expectations } from "./job/Expectations.js";
 import { JobHead } from "./job/JobHead.js";
 import { NextSteps } from "./job/NextSteps.js";
+import { exportOf } from "./job/specs.js";
 import { useArtifacts } from "./job/useArtifacts.js";
 import { useJobAction } from "./job/useJobAction.js";
 import { useJobTitle } from "./job/useJobTitle.js";
+import { Weights } from "./job/Weights.js";
 
 /** One job: what it does, what was asked for, what it made. */
 export default function JobPage({ id }: { id: string }) {
@@ -64,13 +66,16 @@ export default function JobPage({ id }: { id: string }) {
           </>
         }
         action={
-          <Link href={`/jobs/new?from=${encodeURIComponent(id)}`} className="button">
-            Change it and run again
-          </Link>
+          !exportOf(job) && (
+            <Link href={`/jobs/new?from=${encodeURIComponent(id)}${job.errorFix ? "&fixed=1" : ""}`} className="button">
+              {job.errorFix ? `${job.errorFix.label} and run again` : "Change it and run again"}
+            </Link>
+          )
         }
       >
         {job.state === JobState.SUCCEEDED && artifacts.sets && <NextSteps job={job} sets={artifacts.sets} />}
       </MonitorView>
+      {!exportOf(job) && <Weights job={job} />}
       <Artifacts job={job} artifacts={artifacts} />
       <Expectations job={job} />
       <Configuration job={job} />

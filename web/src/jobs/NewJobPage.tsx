@@ -1,7 +1,7 @@
 import "../form/form.css";
 import "../configure/configure.css";
-import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { JobConfigurationSchema } from "@tunesmith/sdk";
+import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { applyFixes, FindingSchema, JobConfigurationSchema } from "@tunesmith/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useLocation, useSearch } from "wouter";
@@ -30,11 +30,14 @@ function NewJob({ query, name, onAnew }: { query: URLSearchParams; name: string;
   // Once the form is sent or given up, nothing of it is kept any more.
   const over = useRef(false);
   const from = query.get("from") ?? "";
+  const fixed = query.has("fixed");
   const source = useQuery({
-    queryKey: ["job", from, "configuration"],
+    queryKey: ["job", from, "configuration", fixed],
     queryFn: async ({ signal }) => {
       const { job } = await jobs.getJob({ id: from }, { signal });
-      const configuration = job?.spec.case === "configuration" ? job.spec.value : undefined;
+      const submitted = job?.spec.case === "configuration" ? job.spec.value : undefined;
+      // What would have made it succeed, if the job knows and the address asks for it.
+      const configuration = fixed && submitted && job?.errorFix ? applyFixes(submitted, [create(FindingSchema, { fix: job.errorFix })]) : submitted;
       return {
         provider: job?.provider,
         displayName: job?.displayName,

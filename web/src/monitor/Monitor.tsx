@@ -62,16 +62,19 @@ export function MonitorView({ watched, compact, job: expected, head, action, chi
       </section>
       {head === undefined && notices}
       {children}
-      <section className="monitor-section" id="curves">
-        <h2 className="visually-hidden">Curves</h2>
-        {model.series.size > 0 ? (
-          <Charts model={model} version={version} compact={compact} syncKey={syncKey} />
-        ) : (
-          <p className="soft panel">
-            {job.endTime ? "It ended before its first step, so there are no curves." : "The curves begin with the first step."}
-          </p>
-        )}
-      </section>
+      {/* What trains nothing has no steps, and nothing to wait for. */}
+      {job.spec.case !== "export" && (
+        <section className="monitor-section" id="curves">
+          <h2 className="visually-hidden">Curves</h2>
+          {model.series.size > 0 ? (
+            <Charts model={model} version={version} compact={compact} syncKey={syncKey} />
+          ) : (
+            <p className="soft panel">
+              {job.endTime ? "It ended before its first step, so there are no curves." : "The curves begin with the first step."}
+            </p>
+          )}
+        </section>
+      )}
       {!compact && (
         <section className="panel monitor-section stack" id="events">
           <h2>Events</h2>

@@ -1,4 +1,5 @@
 import { type Artifact, ArtifactKind, ArtifactKindSchema, type Tunesmith } from "@tunesmith/sdk";
+import { enumWord } from "../ui/enumWord.js";
 
 /** The files that belong together: an adapter, a model, a checkpoint. */
 export interface ArtifactSet {
@@ -12,7 +13,8 @@ export interface ArtifactSet {
 }
 
 // What a person came for is first.
-const ORDER = [ArtifactKind.ADAPTER, ArtifactKind.MODEL, ArtifactKind.CHECKPOINT, ArtifactKind.TRAINING_STATE];
+const RESULTS = [ArtifactKind.ADAPTER, ArtifactKind.MODEL, ArtifactKind.GGUF, ArtifactKind.ONNX];
+const ORDER = [...RESULTS, ArtifactKind.CHECKPOINT, ArtifactKind.TRAINING_STATE];
 
 const PAGE = 1000;
 
@@ -42,12 +44,18 @@ function artifactSets(artifacts: Artifact[]): ArtifactSet[] {
   return [...sets.values()].sort((a, b) => place(a.kind) - place(b.kind) || Number(b.step - a.step));
 }
 
-/** What a kind of set is called: the enum's own word. */
+/** What a kind of set is called: the enum's own word, inside a sentence. */
 export function kindWord(kind: ArtifactKind): string {
-  return (ArtifactKindSchema.value[kind]?.localName ?? "set").toLowerCase().replaceAll("_", " ");
+  const word = ArtifactKindSchema.value[kind] ? enumWord(ArtifactKindSchema, kind) : "set";
+  return word === word.toUpperCase() ? word : word.toLowerCase();
 }
 
 /** What people use, as against what the next attempt goes on from. */
 export function isResult({ kind }: ArtifactSet): boolean {
-  return kind === ArtifactKind.ADAPTER || kind === ArtifactKind.MODEL;
+  return RESULTS.includes(kind);
+}
+
+/** What an export can make something of. */
+export function isExportable({ kind }: ArtifactSet): boolean {
+  return kind === ArtifactKind.ADAPTER || kind === ArtifactKind.MODEL || kind === ArtifactKind.CHECKPOINT;
 }

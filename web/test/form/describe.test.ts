@@ -8,7 +8,7 @@ import { add, isSet, read, write } from "../../src/form/state.js";
 import { fieldAt, PARTS, SCHEMA } from "./knobs.js";
 
 // As many as ListParameters answers; tests/contract/test_parameters.py asserts the same number.
-const KNOBS = 42;
+const KNOBS = 69;
 
 describe("what a form knows of a configuration", () => {
   test("has every knob once, in the order of the form, in ten sections", () => {
@@ -54,6 +54,8 @@ describe("what a form knows of a configuration", () => {
       "TRAINING_METHOD_LORA",
       "TRAINING_METHOD_QLORA",
       "TRAINING_METHOD_PROMPT_TUNING",
+      "TRAINING_METHOD_PREFIX_TUNING",
+      "TRAINING_METHOD_P_TUNING",
     ]);
     expect(type.choices[1]).toMatchObject({ label: "LoRA", help: "A small adapter beside the frozen model; the usual choice." });
     expect(fieldAt("model.precision").default).toBe(3);
@@ -78,10 +80,15 @@ describe("what a form knows of a configuration", () => {
       .filter((group) => group.addedByChoice)
       .map((group) => group.path);
     expect(byChoice).toEqual([
+      "model.rope_scaling",
       "method.lora_config",
       "method.prompt_tuning_config",
+      "method.preference_config",
+      "method.distillation_config",
       "integrations.wandb",
       "integrations.huggingface",
+      "integrations.mlflow",
+      "integrations.trackio",
     ]);
   });
 

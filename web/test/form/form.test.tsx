@@ -94,9 +94,9 @@ describe("a form by hand and by keyboard", () => {
     const ids = [...container.querySelectorAll("[id]")].map((element) => element.id);
     expect(new Set(ids).size).toBe(ids.length);
     const controls = [...container.querySelectorAll<HTMLInputElement>("input, select, textarea")];
-    // 42 knobs less the two hidden ones, 15 shown sliders beside their boxes, 8 switches in place of one box, 2 groups by choice,
-    // and what is not a knob: provider, name, strict, JSON, and three filters of base models.
-    expect(controls).toHaveLength(40 + 15 + 7 + 2 + 4 + 3);
+    // 69 knobs less 12 hidden ones and 9 of groups that are not there, 16 shown sliders beside their boxes, 9 switches in place of one
+    // box, 5 groups by choice, and what is not a knob: provider, name, strict, JSON, and three filters of base models.
+    expect(controls).toHaveLength(48 + 16 + 8 + 5 + 4 + 3);
     for (const control of controls) {
       const named =
         (control.labels?.length ?? 0) > 0 || control.hasAttribute("aria-labelledby") || control.hasAttribute("aria-label");

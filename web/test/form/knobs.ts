@@ -51,6 +51,8 @@ export const LIMITED: Provider = create(ProviderSchema, {
       { fieldPath: "hardware.gpu_type", action: LoweringAction.DROPPED, reason: "it has one device; remove it" },
       { fieldPath: "hardware.num_gpus", action: LoweringAction.DROPPED, reason: "it has one device; remove it" },
       { fieldPath: "hardware.strategy", action: LoweringAction.DROPPED, reason: "it has one device; remove it" },
+      { fieldPath: "hardware.num_processes", action: LoweringAction.DROPPED, reason: "it has one device; remove it" },
+      { fieldPath: "hardware.gpu_share", action: LoweringAction.DROPPED, reason: "it has one device; remove it" },
     ],
     ranges: [{ fieldPath: "schedule.epochs", range: { min: 0, max: 5 } }],
   },

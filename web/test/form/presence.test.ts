@@ -14,24 +14,38 @@ function stateOf(json: JsonValue): Record<string, string> {
 const method = (type: string, more: Record<string, JsonValue> = {}) => ({ method: { type: `TRAINING_METHOD_${type}`, ...more } });
 const LORA = "method.lora_config";
 const PROMPT = "method.prompt_tuning_config";
-// Only weights of 4 bits have scales to quantize.
-const DOUBLE = { "model.double_quantization": "hidden" };
+const TEXT = `${PROMPT}.initial_text`;
+const ENCODER = `${PROMPT}.encoder_hidden_size`;
+const PREFERENCES = "method.preference_config";
+const DISTILLATION = "method.distillation_config";
+// Only weights of 4 bits have scales to quantize; two objectives have settings of their own.
+const ELSEWHERE = { "model.double_quantization": "hidden", [PREFERENCES]: "hidden", [DISTILLATION]: "hidden" };
 const CYCLES = "optimizer.scheduler.cycles";
 
 describe("which parts make sense is asked of the rules", () => {
   test.each([
-    ["LORA", { [LORA]: "required", [PROMPT]: "hidden", ...DOUBLE }],
-    ["QLORA", { [LORA]: "required", [PROMPT]: "hidden", ...DOUBLE }],
-    ["FULL", { [LORA]: "hidden", [PROMPT]: "hidden", ...DOUBLE }],
-    ["PROMPT_TUNING", { [LORA]: "hidden", [PROMPT]: "required", ...DOUBLE }],
-  ])("with %s", (type, expected) => {
-    expect(stateOf(method(type))).toEqual(expected);
-    // What is there already is judged the same.
-    expect(stateOf(method(type, { lora_config: {}, prompt_tuning_config: {} }))).toEqual(expected);
+    ["LORA", { [LORA]: "required", [PROMPT]: "hidden" }, { [TEXT]: "hidden", [ENCODER]: "hidden" }],
+    ["QLORA", { [LORA]: "required", [PROMPT]: "hidden" }, { [TEXT]: "hidden", [ENCODER]: "hidden" }],
+    ["FULL", { [LORA]: "hidden", [PROMPT]: "hidden" }, { [TEXT]: "hidden", [ENCODER]: "hidden" }],
+    ["PROMPT_TUNING", { [LORA]: "hidden", [PROMPT]: "required" }, { [ENCODER]: "hidden" }],
+    ["PREFIX_TUNING", { [LORA]: "hidden", [PROMPT]: "required" }, { [TEXT]: "hidden" }],
+    ["P_TUNING", { [LORA]: "hidden", [PROMPT]: "required" }, { [TEXT]: "hidden" }],
+  ])("with %s", (type, groups, inside) => {
+    expect(stateOf(method(type))).toEqual({ ...groups, ...ELSEWHERE });
+    // What is there already is judged the same, and so is what is in it.
+    const both = method(type, { lora_config: {}, prompt_tuning_config: {} });
+    expect(stateOf(both)).toEqual({ ...groups, ...inside, ...ELSEWHERE });
+  });
+
+  test("settings of an objective only with it", () => {
+    const objective = (name: string) => stateOf(method("FULL", { objective: `TRAINING_OBJECTIVE_${name}` }));
+    expect(objective("DPO")[PREFERENCES]).toBeUndefined();
+    expect(objective("DPO")[DISTILLATION]).toBe("hidden");
+    expect(objective("DISTILLATION")[DISTILLATION]).toBe("required");
   });
 
   test("before a method is chosen they wait for it", () => {
-    expect(stateOf({})).toEqual({ [LORA]: "waiting", [PROMPT]: "waiting", ...DOUBLE });
+    expect(stateOf({})).toEqual({ [LORA]: "waiting", [PROMPT]: "waiting", ...ELSEWHERE });
     expect(presences(SCHEMA, configuration({}), PARTS).get(LORA)?.reason).toBe("Method");
   });
 
@@ -67,7 +81,7 @@ describe("settling", () => {
     const full = settle(SCHEMA, PARTS, write(SCHEMA, ranked, "method.type", 1));
     expect(isSet(SCHEMA, full.configuration, LORA)).toBe(false);
     expect(full.notes.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^LoRA was taken out: method.lora_config has no meaning when method.type is FULL/),
+      expect.stringMatching(/^LoRA was taken out: method.lora_config only has a meaning when method.type is LORA or QLORA/),
     ]);
     const back = settle(SCHEMA, PARTS, write(SCHEMA, full.configuration, "method.type", 3), full.kept);
     expect(read(SCHEMA, back.configuration, `${LORA}.rank`)).toBe(32);

@@ -7,7 +7,7 @@ import { fieldAt, PARTS } from "./knobs.js";
 const SLIDERS = fieldsOf(PARTS).filter((field) => field.control === "slider");
 
 describe("sliders", () => {
-  test("are all looked at", () => expect(SLIDERS).toHaveLength(16));
+  test("are all looked at", () => expect(SLIDERS).toHaveLength(21));
 
   test.each(SLIDERS)("$path comes back from every stop", (field) => {
     const track = trackOf(field);

@@ -26,7 +26,7 @@ describe("a configuration that is changed", () => {
 
   test("takes every knob and gives it back", () => {
     const fields = fieldsOf(PARTS);
-    expect(fields).toHaveLength(42);
+    expect(fields).toHaveLength(69);
     for (const field of fields) {
       const one = {
         choice: field.choices[0]?.number,
@@ -106,7 +106,7 @@ describe("a provider's limits", () => {
   });
 
   test("fold a section in which nothing acts, and keep every field", () => {
-    expect(fieldsOf(limited)).toHaveLength(42);
+    expect(fieldsOf(limited)).toHaveLength(69);
     expect(limited.filter(isUnused).map((part) => part.path)).toEqual(["hardware"]);
     expect(groupsOf(limit(PARTS, undefined)).filter(isUnused)).toEqual([]);
   });

@@ -1,70 +1,15 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, render, screen, waitFor, within } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
-import {
-  type Artifact,
-  ArtifactKind,
-  ArtifactSchema,
-  type Job,
-  FieldLoweringSchema,
-  JobConfigurationSchema,
-  JobEventType,
-  JobService,
-  JobState,
-  LoweringAction,
-  type WatchJobResponse,
-} from "@tunesmith/sdk";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { cleanup, screen, waitFor, within } from "@testing-library/react";
+import { ArtifactKind, FieldLoweringSchema, JobConfigurationSchema, JobEventType, JobState, LoweringAction } from "@tunesmith/sdk";
 import { afterEach, expect, test } from "vitest";
-import { createQueryClient } from "../../src/console/queries.js";
-import JobPage from "../../src/jobs/JobPage.js";
-import { TunesmithProvider } from "../../src/ui/tunesmith.js";
 import { eventOf, jobAt, messageOf } from "../monitor/messages.js";
-import { clientOf, Line } from "../monitor/streams.js";
+import { artifact, page } from "./plant.js";
 
 afterEach(cleanup);
 
-function page(first: Job | ConnectError, calls: Partial<ServiceImpl<typeof JobService>> = {}) {
-  const line = new Line<WatchJobResponse>();
-  if (first instanceof ConnectError) {
-    line.fail(first);
-  } else {
-    line.put(messageOf({ job: first }));
-  }
-  const client = clientOf((router) =>
-    router.service(JobService, {
-      watchJob: (_, { signal }) => line.read(signal),
-      listArtifacts: () => ({ artifacts: [] }),
-      ...calls,
-    }),
-  );
-  render(
-    <TunesmithProvider value={client}>
-      <QueryClientProvider client={createQueryClient()}>
-        <JobPage id="job-1" />
-      </QueryClientProvider>
-    </TunesmithProvider>,
-  );
-  return { line, user: userEvent.setup() };
-}
-
 const badge = () => document.querySelector(".badge")?.textContent;
 const buttons = () => ["Pause", "Resume", "Cancel job"].filter((name) => screen.queryByRole("button", { name }));
-
-function artifact(id: string, path: string, kind: ArtifactKind, step = 40): Artifact {
-  const sha256 = id.padEnd(64, "0");
-  return create(ArtifactSchema, {
-    id,
-    setId: path.split("/")[0],
-    path,
-    kind,
-    sizeBytes: 1500n,
-    sha256,
-    uri: `/v1/jobs/job-1/artifacts/${id}:download`,
-    step: BigInt(step),
-  });
-}
 
 test.each([
   [JobState.QUEUED, {}, ["Pause", "Cancel job"]],

@@ -13,7 +13,7 @@ afterEach(() => {
 describe("the reference of parameters", () => {
   test("has every knob under its anchor, in ten sections", () => {
     render(<ParametersPage />);
-    expect(screen.getAllByRole("article")).toHaveLength(42);
+    expect(screen.getAllByRole("article")).toHaveLength(69);
     for (const field of fieldsOf(PARTS)) {
       expect(document.getElementById(field.path)?.textContent, field.path).toContain(field.label);
     }

@@ -1,6 +1,7 @@
 export { Code } from "@connectrpc/connect";
 export { applyFixes } from "./apply_fixes.js";
 export { TunesmithError, toTunesmithError, type FieldViolation } from "./errors.js";
+export type { ExportOptions } from "./export_weights.js";
 export { TERMINAL_STATES, isTerminal } from "./job_states.js";
 export { createTunesmith, type Tunesmith, type TunesmithOptions } from "./tunesmith.js";
 export type { UploadAdapterOptions } from "./upload_adapter.js";
@@ -10,6 +11,7 @@ export type { Connection, WatchOptions } from "./watching.js";
 
 // The messages and enums of the public services. The agents' door (worker/v1) is not one.
 export * from "./gen/tunesmith/config/v1/datasets_pb.js";
+export * from "./gen/tunesmith/config/v1/export_configuration_pb.js";
 export * from "./gen/tunesmith/config/v1/hardware_pb.js";
 export * from "./gen/tunesmith/config/v1/integrations_pb.js";
 export * from "./gen/tunesmith/config/v1/job_configuration_pb.js";
@@ -24,6 +26,7 @@ export * from "./gen/tunesmith/job/v1/job_event_pb.js";
 export * from "./gen/tunesmith/job/v1/job_pb.js";
 export * from "./gen/tunesmith/job/v1/job_service_pb.js";
 export * from "./gen/tunesmith/job/v1/job_state_pb.js";
+export * from "./gen/tunesmith/job/v1/histogram_pb.js";
 export * from "./gen/tunesmith/job/v1/metric_pb.js";
 export * from "./gen/tunesmith/job/v1/residual_pb.js";
 export * from "./gen/tunesmith/options/v1/field_pb.js";

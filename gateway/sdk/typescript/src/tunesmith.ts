@@ -1,8 +1,10 @@
 import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { absoluteBase, artifactSetUrl, artifactUrl } from "./addresses.js";
+import { exportWeights, type ExportOptions } from "./export_weights.js";
 import { fetchFrom } from "./fetching.js";
 import type { Artifact } from "./gen/tunesmith/job/v1/artifact_pb.js";
+import type { Job } from "./gen/tunesmith/job/v1/job_pb.js";
 import { JobService, type WatchJobResponse, type WatchJobsResponse } from "./gen/tunesmith/job/v1/job_service_pb.js";
 import { ParameterService } from "./gen/tunesmith/parameter/v1/parameter_service_pb.js";
 import { PoolService } from "./gen/tunesmith/pool/v1/pool_service_pb.js";
@@ -63,6 +65,12 @@ export interface Tunesmith {
   uploadDataset(file: Blob, options: UploadOptions): Promise<Dataset>;
   /** Stores a tar archive, as a job's download is, as an adapter. Nothing is stored unless it fits its base model. */
   uploadAdapter(archive: Blob, options: UploadAdapterOptions): Promise<Adapter>;
+  /**
+   * Creates the job that makes something else of trained weights: of a job's result, or of a set of artifacts by its id.
+   *
+   * Throws NotFound for a job that has neither adapter nor model.
+   */
+  export(source: string, options: ExportOptions): Promise<Job>;
   /** Where the bytes of an artifact are. */
   artifactUrl(artifact: Artifact): string;
   /** Where the tar archive of all files of an artifact's set is. */
@@ -90,6 +98,7 @@ export function createTunesmith(options: TunesmithOptions = {}): Tunesmith {
     watchJobs: ({ afterCursor = 0n, ...rest } = {}) => watching(() => new WatchedJobs(jobs, afterCursor), rest),
     uploadDataset: (file, upload) => uploadDataset(baseUrl, file, upload, options.fetch),
     uploadAdapter: (archive, upload) => uploadAdapter(baseUrl, archive, upload, options.fetch),
+    export: (source, wanted) => exportWeights(jobs, source, wanted),
     artifactUrl: (artifact) => artifactUrl(baseUrl, artifact),
     artifactSetUrl: (artifactId) => artifactSetUrl(baseUrl, artifactId),
   };

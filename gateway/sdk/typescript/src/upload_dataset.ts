@@ -5,7 +5,7 @@ import { made, type OnItsWay, sendFile } from "./uploading.js";
 
 /** What to upload a file as. */
 export interface UploadOptions extends OnItsWay {
-  /** Its ending says what the file is: .jsonl, .json, .csv, .parquet. */
+  /** Its ending says what the file is: .jsonl, .json, .csv, .parquet, or .zip for pictures. */
   filename: string;
   /** What people call the dataset; unset means the file's name. */
   displayName?: string;

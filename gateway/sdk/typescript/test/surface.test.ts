@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import * as sdk from "../src/index.js";
 import { TERMINAL_STATES, createTunesmith, isTerminal } from "../src/index.js";
 
-const PUBLIC_FILES = 40;
+const PUBLIC_FILES = 42;
 const GENERATED = fileURLToPath(new URL("../src/gen/tunesmith/", import.meta.url));
 
 const modules = await Promise.all(

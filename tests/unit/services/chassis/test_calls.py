@@ -59,5 +59,12 @@ async def test_parameters_are_served_with_ranges_defaults_and_choices() -> None:
     epochs, rate = by_path["schedule.epochs"], by_path["optimizer.learning_rate"]
     assert (epochs.range.min, epochs.range.max, epochs.default_value.number, epochs.unit) == (1, 20, 3, "epochs")
     assert (rate.range.min, rate.range.min_exclusive, rate.range.max) == (0, True, 1)
-    assert [choice.label for choice in by_path["method.type"].choices] == ["Full", "LoRA", "QLoRA", "Prompt tuning"]
+    assert [choice.label for choice in by_path["method.type"].choices] == [
+        "Full",
+        "LoRA",
+        "QLoRA",
+        "Prompt tuning",
+        "Prefix tuning",
+        "P-tuning",
+    ]
     assert by_path["model.base_model"].required and by_path["optimizations.enabled"].repeated

@@ -13,7 +13,7 @@ MINIMAL = {
     "method": {"type": "TRAINING_METHOD_FULL"},
 }
 # Knobs that stay unset: no default, or inside a message that is there by choice.
-KNOBS = 42
+KNOBS = 69
 
 
 def resolved(**sections: object) -> job_configuration_pb2.JobConfiguration:

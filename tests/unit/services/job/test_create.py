@@ -58,7 +58,7 @@ BAD = {
     "a module the model lacks": ("method.lora_config.trainable_modules", "c_attn", "it has q_proj, v_proj"),
     "a method local can't": (
         "method",
-        {"type": "TRAINING_METHOD_PROMPT_TUNING", "prompt_tuning_config": {}},
+        {"type": "TRAINING_METHOD_PROMPT_TUNING", "prompt_tuning_config": {}, "objective": "TRAINING_OBJECTIVE_DPO"},
         "configuration.method.type",
     ),
 }
@@ -83,7 +83,7 @@ async def test_every_violation_is_told_at_once(house: House) -> None:
 
 
 async def test_an_unknown_provider_is_answered_with_those_there_are(house: House) -> None:
-    with pytest.raises(grpc.aio.AioRpcError, match="there are: local"):
+    with pytest.raises(grpc.aio.AioRpcError, match="there are: axolotl, local, unsloth"):
         await house.create(provider="nowhere")
 
 

@@ -5,7 +5,7 @@ import hashlib
 
 import grpc
 import pytest
-from google.rpc import status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 from tunesmith.job.v1 import job_event_pb2, job_service_pb2, metric_pb2
 from tunesmith.job.v1 import job_state_pb2 as states
 from tunesmith.pool.v1 import pool_pb2, pool_service_pb2
@@ -86,6 +86,20 @@ async def test_a_lost_worker_is_another_attempt_and_the_third_is_the_end(house: 
     failed = await house.get(job.id)
     assert failed.state == states.JOB_STATE_FAILED
     assert "it ran out of memory" in failed.error.message
+
+
+async def test_a_worker_that_knows_what_ended_its_attempts_gives_the_job_its_error(house: House) -> None:
+    job = await house.create()
+    error = status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="step 3 hangs")
+    error.details.add().Pack(error_details_pb2.ErrorInfo(reason="STEP_TIMEOUT"))
+    for _ in range(MAX_LOST_ATTEMPTS):
+        lease = (await house.lease()).lease
+        await house.worker.ReleaseLease(door.ReleaseLeaseRequest(lease=lease, reason=error.message, error=error))
+    failed = await house.get(job.id)
+    assert (failed.state, failed.error.code) == (states.JOB_STATE_FAILED, code_pb2.DEADLINE_EXCEEDED)
+    assert failed.error.details == error.details
+    assert "3 attempts in a row lost their worker" in failed.error.message
+    assert "step 3 hangs" in failed.error.message
 
 
 async def test_a_silent_worker_loses_its_lease_and_its_writes_are_refused(house: House) -> None:

@@ -1,5 +1,6 @@
 """Models, datasets and pools as the registry and the job service tell of them, and facts made of them without asking anybody."""
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -11,11 +12,15 @@ from tunesmith.registry.v1.base_model_pb2 import BaseModel
 from tunesmith.registry.v1.dataset_pb2 import Dataset
 
 from services.chassis.knobs import resolved
+from services.preflight import methods
 from services.preflight.facts import Facts
 from services.preflight.predict import predicted
 from services.preflight.repair import repair
 from services.preflight.usecases.check import report_on
 from workers.providers import PROVIDERS
+from workers.providers.local.provider import LOCAL
+from workers.providers.local.rules import choice
+from workers.providers.provider import REFUSED, Choices, Provider
 
 GIB = 1024**3
 LINEAR, EMBEDDING, NORM = "MODULE_KIND_LINEAR", "MODULE_KIND_EMBEDDING", "MODULE_KIND_NORM"
@@ -184,6 +189,25 @@ def changed(model: BaseModel, **fields: object) -> BaseModel:
     made = BaseModel()
     made.CopyFrom(model)
     return ParseDict(fields, made)
+
+
+def older_local() -> Provider:
+    """`local` as it is on a pool whose libraries quantize nothing and know no soft prompts."""
+    told = LOCAL.choices["method.type"]
+    acting = {number: told.acting[number] for number in (methods.FULL, methods.LORA)}
+    idle = {number: "this pool does not train so; use LORA" for number in told.acting if number not in acting}
+    kinds = Choices(acting, idle, REFUSED)
+    precisions = LOCAL.choices["model.precision"]
+    wide = {number: detail for number, detail in precisions.acting.items() if number not in methods.INTEGERS}
+    narrow = Choices(
+        wide, {number: "this pool does not quantize; use BF16" for number in precisions.acting if number not in wide}, REFUSED
+    )
+    rules = {
+        **LOCAL.rules,
+        "method.type": choice(kinds, lambda resolved: resolved.method.type),
+        "model.precision": choice(narrow, lambda resolved: resolved.model.precision),
+    }
+    return replace(LOCAL, rules=rules, choices={**LOCAL.choices, "method.type": kinds, "model.precision": narrow})
 
 
 def configuration(**sections: object) -> JobConfiguration:

@@ -15,7 +15,7 @@ from services.preflight import form
 from services.preflight.defaults.of_hardware import of_hardware
 from services.preflight.defaults.suggestion import Circumstances
 from services.preflight.usecases.defaults import suggest_defaults
-from tests.unit.services.preflight.known import CPU_POOL, GPU_POOL, LLAMA_2_7B, PICO, changed, codes, dataset, report
+from tests.unit.services.preflight.known import CPU_POOL, GPU_POOL, LLAMA_2_7B, PICO, changed, codes, dataset, older_local, report
 from tests.unit.services.preflight.sources import RECIPES, KnownSources
 from workers.providers import PROVIDERS
 
@@ -69,7 +69,15 @@ async def test_what_is_decided_stays() -> None:
     assert answer.recipe_id == "full"
 
 
-async def test_what_would_not_act_is_left_out() -> None:
+async def test_a_recipe_of_quantized_weights_is_suggested_as_it_is() -> None:
+    answer = await _suggest(KnownSources(LLAMA_2_7B), recipe="QLoRA")
+    assert _values(answer)["method.type"] == "TRAINING_METHOD_QLORA"
+    assert _values(answer)["model.precision"] == "MODEL_PRECISION_INT4"
+    assert report(answer.configuration).ok
+
+
+async def test_what_would_not_act_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROVIDERS, "local", older_local())
     answer = await _suggest(KnownSources(LLAMA_2_7B), recipe="QLoRA")
     assert _values(answer)["method.type"] == "TRAINING_METHOD_LORA"
     assert answer.configuration.model.precision != 0

@@ -116,4 +116,4 @@ def test_all_fixes_and_another_check_leave_nothing_to_fix() -> None:
 def test_the_list_of_checks_is_complete() -> None:
     files = {path.stem for path in Path(checks.__file__).parent.glob("*.py")} - {"__init__", "memory"}
     assert {check.__module__.rpartition(".")[2] for check in checks.CHECKS} == files
-    assert len(checks.CHECKS) == 24
+    assert len(checks.CHECKS) == 29

@@ -19,7 +19,7 @@ async def _suggest(sources: KnownSources, rows: str = "rows", **fields: object) 
 
 async def test_the_first_suits_and_only_it_is_recommended() -> None:
     found = (await _suggest(KnownSources(LLAMA_2_7B))).recipes
-    assert [one.recipe.id for one in found] == ["lora", "full", "dpo", "qlora"]
+    assert [one.recipe.id for one in found] == ["lora", "qlora", "full", "dpo"]
     assert [one.recommended for one in found] == [True, False, False, False]
     assert found[0].suitable
     assert not found[-1].suitable

@@ -43,7 +43,7 @@ async def test_everything_that_is_not_there_is_told_at_once(house: House) -> Non
         ("ADAPTER_NOT_FOUND", ""),
         ("RECIPE_NOT_FOUND", ""),
     ]
-    assert "there are: local" in the(found, "PROVIDER_UNKNOWN").message
+    assert "there are: axolotl, local, unsloth" in the(found, "PROVIDER_UNKNOWN").message
 
 
 async def test_an_empty_request_is_answered(house: House) -> None:

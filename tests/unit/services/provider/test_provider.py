@@ -37,12 +37,14 @@ async def translate(providers: ProviderServiceStub, **over: object) -> provider_
 
 
 async def test_each_provider_is_listed_with_what_it_can_do(providers: ProviderServiceStub) -> None:
-    (local,) = (await providers.ListProviders(provider_service_pb2.ListProvidersRequest())).providers
+    listed = (await providers.ListProviders(provider_service_pb2.ListProvidersRequest())).providers
+    assert [one.id for one in listed] == ["local", "axolotl", "unsloth"]
+    local = listed[0]
     assert (local.id, local.display_name) == ("local", "Local (transformers, peft and trl on a Ray cluster)")
     assert method_pb2.TRAINING_METHOD_LORA in local.capabilities.methods
-    assert len(local.capabilities.dataset_formats) == 5
-    refused = {each.value: each for each in local.capabilities.limitations}["TRAINING_METHOD_QLORA"]
-    assert (refused.field_path, refused.action) == ("method.type", lowering_pb2.LOWERING_ACTION_REFUSED)
+    assert len(local.capabilities.dataset_formats) == 9
+    refused = {each.value: each for each in local.capabilities.limitations}["MODEL_PRECISION_FP8"]
+    assert (refused.field_path, refused.action) == ("model.precision", lowering_pb2.LOWERING_ACTION_REFUSED)
     got = await providers.GetProvider(provider_service_pb2.GetProviderRequest(id="local"))
     assert got.provider == local
 
@@ -59,17 +61,17 @@ async def test_a_provider_that_is_not_there_is_answered_with_those_that_are(prov
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await call
         assert failure.value.code() == grpc.StatusCode.NOT_FOUND
-        assert failure.value.details() == "provider 'elsewhere' does not exist; there are: local"
+        assert failure.value.details() == "provider 'elsewhere' does not exist; there are: axolotl, local, unsloth"
 
 
 async def test_a_configuration_is_translated_with_its_defaults(providers: ProviderServiceStub) -> None:
-    answer = await translate(providers, schedule={"epochs": 2}, hardware={"num_gpus": 1})
+    answer = await translate(providers, schedule={"epochs": 2, "evaluations": 3}, hardware={"num_gpus": 1})
     payload = MessageToDict(answer.payload)
-    assert payload["sft"]["num_train_epochs"] == 2
-    assert payload["lora"]["r"] == 8
+    assert payload["trainer"]["num_train_epochs"] == 2
+    assert payload["adapter"]["r"] == 8
     by_path = {field.field_path: field for field in answer.lowering}
     assert by_path["schedule.epochs"].action == lowering_pb2.LOWERING_ACTION_SENT
-    assert by_path["hardware.num_gpus"].action == lowering_pb2.LOWERING_ACTION_DROPPED
+    assert by_path["schedule.evaluations"].action == lowering_pb2.LOWERING_ACTION_DROPPED
     # The form's order, defaults that act among them.
     sections = list(dict.fromkeys(field.field_path.partition(".")[0] for field in answer.lowering))
     assert sections == ["model", "datasets", "method", "schedule", "optimizer", "hardware"]

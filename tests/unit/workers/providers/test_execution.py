@@ -7,7 +7,8 @@ from trl.kernels import chunked_logprob
 from trl.trainer import utils
 
 from workers.providers.execution import BYTES, plain_loop
-from workers.providers.local_plan import LOSS_COLUMNS, LOSS_TOKENS, execution, plan
+from workers.providers.local.execution import LOSS_COLUMNS, LOSS_TOKENS, execution
+from workers.providers.local.plan import plan
 
 from .conftest import Submit, merged
 
@@ -24,9 +25,9 @@ def test_the_parts_of_the_loss_are_as_large_as_trls() -> None:
 def test_an_execution_holds_what_the_plan_loads(submit: Submit, over: dict[str, Any]) -> None:
     resolved = submit(over)[1]
     made, run = plan(resolved), execution(resolved)
-    held = run.frozen_dtype if made.lora else run.trained_dtype
+    held = run.frozen_dtype if made.adapter else run.trained_dtype
     assert held == made.weights["dtype"]
-    assert run.autocast == made.sft["bf16"]
+    assert run.autocast == made.trainer["bf16"]
     assert (run.optimizer, run.optimizer_bits, run.all_logits) == ("adamw_torch_fused", 32, False)
     assert run.adapter_dtype in BYTES
 
@@ -37,7 +38,7 @@ def test_optimizations_act_on_an_execution(submit: Submit) -> None:
     for run in (execution(resolved), plain_loop(resolved)):
         assert (run.checkpointing, run.optimizer, run.optimizer_bits, run.paged) == (True, "paged_adamw_8bit", 8, True)
         assert run.dynamic_padding
-    # local drops it.
+    # local knows of no pool that has its package.
     assert (execution(resolved).attention, plain_loop(resolved).attention) == ("sdpa", "flash")
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import get_scheduler
 from trl import SFTConfig
 
-from workers.providers.local_plan import scheduler_arguments
+from workers.providers.local.optimizer import scheduler_arguments
 
 from .conftest import Submit
 

@@ -7,8 +7,8 @@ from tunesmith.provider.v1.lowering_pb2 import FieldLowering, LoweringAction
 from tunesmith.registry.v1 import dataset_pb2
 
 from services.chassis.knobs import set_paths
-from workers.providers.local import LOCAL
-from workers.providers.local_datasets import refuse_dataset
+from workers.providers.local.datasets import refuse_dataset
+from workers.providers.local.provider import LOCAL
 
 from .conftest import Submit
 
@@ -39,12 +39,12 @@ ALL_SECTIONS: dict[str, Any] = {
         "max_gradient_norm": 0,
     },
     "optimizations": {
-        "enabled": ["OPTIMIZATION_FEATURE_DYNAMIC_PADDING", "OPTIMIZATION_FEATURE_FLASH_ATTENTION"],
+        "enabled": ["OPTIMIZATION_FEATURE_SEQUENCE_PACKING", "OPTIMIZATION_FEATURE_LENGTH_GROUPING"],
     },
     "hardware": {"gpu_type": "A100", "num_gpus": 2, "strategy": "DISTRIBUTION_STRATEGY_DDP"},
     "integrations": {
         "wandb": {"project": "p", "run_name": "r", "credential_id": "c", "base_url": "https://w.example"},
-        "huggingface": {"credential_id": "c", "output_repo_name": "me/model"},
+        "huggingface": {"credential_id": "TEAM_TOKEN", "output_repo_name": "me/model"},
     },
     "output": {"suffix": "v1"},
     "metadata": {"together": {"n_checkpoints": 2}, "local": {"threads": 4}},
@@ -82,19 +82,10 @@ def test_what_does_not_act_is_dropped_by_name(submit: Submit) -> None:
     assert dropped == {
         "schedule.epochs",
         "optimizations.enabled[1]",
-        "hardware.gpu_type",
-        "hardware.num_gpus",
-        "hardware.strategy",
-        "integrations.wandb.project",
-        "integrations.wandb.run_name",
-        "integrations.wandb.credential_id",
-        "integrations.wandb.base_url",
-        "integrations.huggingface.credential_id",
-        "integrations.huggingface.output_repo_name",
         "metadata.together",
         "metadata.local.threads",
     }
-    assert "FLASH_ATTENTION" in fields["optimizations.enabled[1]"].detail
+    assert "LENGTH_GROUPING: SEQUENCE_PACKING leaves no padding" in fields["optimizations.enabled[1]"].detail
     assert "max_steps=9" in fields["schedule.epochs"].detail
 
 
@@ -111,6 +102,8 @@ def test_a_default_nobody_asked_for_is_no_noise(submit: Submit) -> None:
     ("over", "path", "word"),
     [
         ({"schedule": {"evaluations": 2}}, "schedule.evaluations", "validation_file_id"),
+        ({"schedule": {"keep_best": True}}, "schedule.keep_best", "validation_file_id"),
+        ({"schedule": {"early_stopping_patience": 2}}, "schedule.early_stopping_patience", "validation_file_id"),
         ({"schedule": {"epochs": 2, "max_steps": 5}}, "schedule.epochs", "max_steps"),
         (
             {"optimizer": {"scheduler": {"type": "LR_SCHEDULER_TYPE_CONSTANT", "warmup_ratio": 0.1}}},
@@ -145,13 +138,9 @@ def test_a_field_without_effect_is_dropped_with_what_to_do(submit: Submit, over:
 @pytest.mark.parametrize(
     ("over", "path", "fix"),
     [
-        ({"method": {"type": "TRAINING_METHOD_QLORA"}}, "method.type", "LORA"),
-        ({"method": {"type": "TRAINING_METHOD_PROMPT_TUNING"}}, "method.type", "LORA"),
-        ({"method": {"objective": "TRAINING_OBJECTIVE_DPO"}}, "method.objective", "SFT"),
-        ({"model": {"precision": "MODEL_PRECISION_FP16"}}, "model.precision", "BF16 or FP32"),
         ({"model": {"precision": "MODEL_PRECISION_FP8"}}, "model.precision", "BF16 or FP32"),
-        ({"model": {"precision": "MODEL_PRECISION_INT8"}}, "model.precision", "BF16 or FP32"),
-        ({"model": {"precision": "MODEL_PRECISION_INT4"}}, "model.precision", "BF16 or FP32"),
+        ({"model": {"precision": "MODEL_PRECISION_INT8"}}, "model.precision", "QLORA"),
+        ({"model": {"precision": "MODEL_PRECISION_INT4"}}, "model.precision", "QLORA"),
     ],
 )
 def test_what_would_mean_another_job_is_refused(submit: Submit, over: dict[str, Any], path: str, fix: str) -> None:
@@ -180,36 +169,17 @@ def test_master_weights_say_what_trained_weights_are_held_in(
     assert precision in fields["model.precision"].detail
 
 
-def test_double_quantization_is_refused_with_its_precision(submit: Submit) -> None:
-    fields = lowered(submit, {"model": {"precision": "MODEL_PRECISION_INT4", "double_quantization": True}})
-    refused = [path for path in fields if action(fields, path) == "REFUSED"]
-    assert refused == ["model.precision", "model.double_quantization"]
-
-
 @pytest.mark.parametrize("strategy", ["DDP", "FSDP", "ZERO_1", "ZERO_2", "ZERO_3"])
 def test_no_way_of_distribution_acts(submit: Submit, strategy: str) -> None:
     fields = lowered(submit, {"hardware": {"strategy": f"DISTRIBUTION_STRATEGY_{strategy}"}})
     assert action(fields, "hardware.strategy") == "DROPPED"
 
 
-def test_a_soft_prompt_is_refused_with_its_settings(submit: Submit) -> None:
-    over = {
-        "method": {
-            "type": "TRAINING_METHOD_PROMPT_TUNING",
-            "lora_config": None,
-            "prompt_tuning_config": {"num_virtual_tokens": 4},
-        }
-    }
-    fields = lowered(submit, over)
-    refused = [path for path in fields if action(fields, path) == "REFUSED"]
-    assert refused == ["method.type", "method.prompt_tuning_config.num_virtual_tokens"]
-
-
 @pytest.mark.parametrize("name", [value.name for value in dataset_pb2.DatasetFormat.DESCRIPTOR.values if value.number])
 @pytest.mark.parametrize("strategy", [None, 0, CHAT, STANDARD])
 def test_a_dataset_has_to_fit_its_strategy(name: str, strategy: Any) -> None:
     chat = {"DATASET_FORMAT_MESSAGES", "DATASET_FORMAT_SHAREGPT"}
-    standard = {"DATASET_FORMAT_TEXT", "DATASET_FORMAT_PROMPT_COMPLETION", "DATASET_FORMAT_ALPACA"}
+    standard = {f"DATASET_FORMAT_{name}" for name in ("TEXT", "PROMPT_COMPLETION", "ALPACA", "IMAGE_CAPTION")}
     refusals = refuse_dataset(dataset_pb2.DatasetFormat.Value(name), strategy)
     if name not in chat | standard:
         assert [refusal.field_path for refusal in refusals] == ["datasets.training_file_id"]
@@ -225,3 +195,12 @@ def test_a_dataset_has_to_fit_its_strategy(name: str, strategy: Any) -> None:
 def test_a_refused_validation_dataset_is_named_as_such() -> None:
     refusals = refuse_dataset(dataset_pb2.DATASET_FORMAT_PREFERENCE, None, "datasets.validation_file_id")
     assert [refusal.field_path for refusal in refusals] == ["datasets.validation_file_id"]
+
+
+def test_a_push_takes_its_token_from_a_variable_that_is_named_for_one(submit: Submit) -> None:
+    named = {"integrations": {"huggingface": {"output_repo_name": "me/model", "credential_id": "TEAM_TOKEN"}}}
+    fields = lowered(submit, named)
+    assert action(fields, "integrations.huggingface.output_repo_name") == "SENT"
+    assert "TEAM_TOKEN" in fields["integrations.huggingface.credential_id"].detail
+    named["integrations"]["huggingface"]["credential_id"] = "PATH"
+    assert action(lowered(submit, named), "integrations.huggingface.credential_id") == "REFUSED"

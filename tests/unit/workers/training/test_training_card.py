@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 from google.protobuf.json_format import ParseDict
+from tunesmith.config.v1 import method_pb2
 from tunesmith.worker.v1.worker_service_pb2 import Assignment
 
 from workers.training.model_card import Losses, render, title
@@ -81,3 +82,64 @@ def test_a_checkpoint_says_at_which_step_it_was_saved(assignment: Assignment) ->
 
 def test_what_was_not_measured_is_not_shown(assignment: Assignment) -> None:
     assert "None was measured." in render(assignment, Losses(9, 9))
+
+
+CARDS: dict[str, tuple[dict[str, object], str, list[str]]] = {
+    "full": ({"type": "TRAINING_METHOD_FULL"}, "A full fine-tune of Pico", ["sft", "full"]),
+    "LoRA": ({"type": "TRAINING_METHOD_LORA", "lora_config": {}}, "A LoRA adapter for Pico", ["sft", "lora"]),
+    "DoRA": (
+        {"type": "TRAINING_METHOD_LORA", "lora_config": {"use_dora": True}},
+        "A DoRA adapter for Pico",
+        ["sft", "lora", "dora"],
+    ),
+    "rsLoRA on preferences": (
+        {"type": "TRAINING_METHOD_LORA", "lora_config": {"use_rslora": True}, "objective": "TRAINING_OBJECTIVE_DPO"},
+        "A LoRA adapter with rank-stabilised scaling (rsLoRA) for Pico",
+        ["dpo", "lora", "rslora"],
+    ),
+    "QLoRA": (
+        {
+            "type": "TRAINING_METHOD_QLORA",
+            "lora_config": {},
+            "objective": "TRAINING_OBJECTIVE_CONTINUED_PRETRAINING",
+        },
+        "A LoRA adapter, trained beside quantized weights (QLoRA), for Pico",
+        ["continued-pretraining", "qlora"],
+    ),
+    "prompt tuning": ({"type": "TRAINING_METHOD_PROMPT_TUNING"}, "A soft prompt for Pico", ["sft", "prompt-tuning"]),
+    "prefix tuning": (
+        {"type": "TRAINING_METHOD_PREFIX_TUNING"},
+        "A prefix of trained keys and values for Pico",
+        ["sft", "prefix-tuning"],
+    ),
+    "P-tuning": (
+        {"type": "TRAINING_METHOD_P_TUNING", "objective": "TRAINING_OBJECTIVE_DISTILLATION"},
+        "A soft prompt (P-tuning) for Pico",
+        ["distillation", "p-tuning"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(CARDS))
+def test_a_card_names_what_was_made(assignment: Assignment, kind: str) -> None:
+    method, said, tags = CARDS[kind]
+    assignment.configuration.method.Clear()
+    ParseDict(method, assignment.configuration.method)
+    card = render(assignment, Losses(9, 9))
+    assert f"{said}, trained with Tunesmith" in card
+    assert front_matter(card)["tags"] == ["tunesmith", *tags]
+
+
+def test_every_method_has_its_card() -> None:
+    assert {method["type"] for method, _, _ in CARDS.values()} == {
+        name for name, number in method_pb2.TrainingMethod.items() if number
+    }
+
+
+def test_a_stretched_base_is_loaded_as_it_was_trained_beside(assignment: Assignment) -> None:
+    arguments = {"rope_parameters": {"rope_type": "yarn", "factor": 4.0}, "max_position_embeddings": 8192}
+    card = render(assignment, Losses(9, 9), arguments)
+    loads = (
+        "from_pretrained('tunesmith/pico', rope_parameters={'rope_type': 'yarn', 'factor': 4.0}, max_position_embeddings=8192)"
+    )
+    assert loads in card and "base_model_arguments.json" in card

@@ -8,8 +8,8 @@ import pytest
 from tunesmith.registry.v1 import dataset_pb2
 
 from services.chassis.errors import InvalidArgument
-from workers.providers.local_datasets import SHAPES
-from workers.training.rows import CONVERTERS, read_rows
+from workers.providers.local.datasets import SHAPES
+from workers.training.rows import CONVERTERS, RowError, read_rows
 
 MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
@@ -21,7 +21,7 @@ def read(tmp_path: Path, name: str, *rows: Any) -> list[dict[str, Any]]:
 
 
 def test_every_format_that_is_not_refused_is_read() -> None:
-    assert len(CONVERTERS) == 5
+    assert len(CONVERTERS) == 9
     assert set(CONVERTERS) == set(SHAPES)
 
 
@@ -36,11 +36,36 @@ def test_every_format_that_is_not_refused_is_read() -> None:
             {"prompt": MESSAGES[:1], "completion": MESSAGES[1:]},
         ),
         ("MESSAGES", {"messages": MESSAGES, "id": 4}, {"messages": MESSAGES}),
-        ("MESSAGES", {"messages": MESSAGES, "tools": "[]"}, {"messages": MESSAGES, "tools": "[]"}),
+        ("MESSAGES", {"messages": MESSAGES, "tools": "[]"}, {"messages": MESSAGES}),
+        ("MESSAGES", {"messages": MESSAGES, "tools": '[{"name": "add"}]'}, {"messages": MESSAGES, "tools": [{"name": "add"}]}),
+        (
+            "PROMPT_COMPLETION",
+            {"prompt": MESSAGES[:1], "completion": MESSAGES[1:], "tools": [{"name": "add"}]},
+            {"prompt": MESSAGES[:1], "completion": MESSAGES[1:], "tools": [{"name": "add"}]},
+        ),
         (
             "SHAREGPT",
             {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]},
             {"messages": MESSAGES},
+        ),
+        (
+            "SHAREGPT",
+            {
+                "conversations": [
+                    {"from": "function_call", "value": '{"name": "add", "arguments": {"a": 1}}'},
+                    {"from": "function", "value": "3"},
+                ]
+            },
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "content": "",
+                        "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}],
+                    },
+                    {"role": "tool", "content": "3"},
+                ]
+            },
         ),
         (
             "SHAREGPT",
@@ -88,6 +113,14 @@ def test_an_instruction_becomes_the_usual_prompt(tmp_path: Path) -> None:
         ("MESSAGES", {"messages": ["Hi"]}, "message with a role"),
         ("SHAREGPT", {"conversations": [{"from": "narrator", "value": "Once"}]}, "'narrator'"),
         ("SHAREGPT", {"conversations": [{"from": "gpt"}]}, "a turn is not"),
+        ("SHAREGPT", {"conversations": [{"from": "function_call", "value": "add"}]}, "a function_call is not"),
+        ("MESSAGES", {"messages": MESSAGES, "tools": "add"}, "tools is not JSON"),
+        ("MESSAGES", {"messages": MESSAGES, "tools": {"name": "add"}}, "tools is not a list"),
+        (
+            "PROMPT_COMPLETION",
+            {"prompt": MESSAGES[:1], "completion": MESSAGES[1:]},
+            "prompt holds messages, and in the first row",
+        ),
     ],
 )
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path, name: str, row: Any, word: str) -> None:
@@ -96,6 +129,7 @@ def test_a_bad_row_is_named_by_its_line(tmp_path: Path, name: str, row: Any, wor
         "ALPACA": {"instruction": "Add.", "output": "3"},
         "MESSAGES": {"messages": MESSAGES},
         "SHAREGPT": {"conversations": [{"from": "gpt", "value": "Hello"}]},
+        "PROMPT_COMPLETION": {"prompt": "Hi", "completion": "Hello"},
     }[name]
     with pytest.raises(InvalidArgument) as failure:
         read(tmp_path, name, good, row)
@@ -114,3 +148,28 @@ def test_blank_lines_count_but_are_no_rows(tmp_path: Path) -> None:
 def test_a_dataset_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="no rows"):
         read(tmp_path, "TEXT")
+
+
+@pytest.mark.parametrize(("label", "expected"), [("cat", "cat"), (3, "3"), (-1, "-1")])
+def test_labels_are_text_or_whole_numbers(label: object, expected: str) -> None:
+    assert CONVERTERS[dataset_pb2.DATASET_FORMAT_TEXT_LABEL]({"text": "a", "label": label, "id": 1}) == {
+        "text": "a",
+        "label": expected,
+    }
+    assert CONVERTERS[dataset_pb2.DATASET_FORMAT_IMAGE_LABEL]({"image": "x", "label": label})["label"] == expected
+
+
+@pytest.mark.parametrize("label", [True, 1.5, None, ["cat"]])
+def test_other_labels_are_refused(label: object) -> None:
+    with pytest.raises(RowError, match="neither text nor a whole number"):
+        CONVERTERS[dataset_pb2.DATASET_FORMAT_TEXT_LABEL]({"text": "a", "label": label})
+
+
+def test_a_caption_answers_a_question() -> None:
+    convert = CONVERTERS[dataset_pb2.DATASET_FORMAT_IMAGE_CAPTION]
+    assert convert({"image": "x", "caption": "a cat"}) == {
+        "image": "x",
+        "prompt": [{"role": "user", "content": "Describe the picture."}],
+        "completion": [{"role": "assistant", "content": "a cat"}],
+    }
+    assert convert({"image": "x", "caption": "a cat", "prompt": "Who?"})["prompt"][0]["content"] == "Who?"

@@ -59,6 +59,8 @@ export function Statistics({ dataset }: { dataset: Dataset }) {
 function Counted({ statistics }: { statistics: DatasetStatistics }) {
   const { rowCount, sampledRowCount, duplicateRowCount, tokenizerBaseModelId, tokenHistogram } = statistics;
   const roles = Object.entries(statistics.roleCounts);
+  const labels = Object.entries(statistics.labelCounts).sort(([, one], [, other]) => Number(other - one));
+  const otherLabels = statistics.distinctLabelCount - BigInt(labels.length);
   const empty = Object.entries(statistics.emptyValueCounts).filter(([, rows]) => rows > 0n);
   const sampled = sampledRowCount < rowCount;
   const estimated = tokenizerBaseModelId === "" || sampled;
@@ -109,6 +111,19 @@ function Counted({ statistics }: { statistics: DatasetStatistics }) {
                   </span>
                 ))}
                 <span className="soft">{figure(Number(statistics.meanTurns.toPrecision(3)))} a row</span>
+              </dd>
+            </>
+          )}
+          {labels.length > 0 && (
+            <>
+              <dt>Labels</dt>
+              <dd>
+                {labels.map(([label, rows]) => (
+                  <span key={label} className="statistics-item">
+                    {label} {count(rows)}
+                  </span>
+                ))}
+                {otherLabels > 0n && <span className="soft">and {count(otherLabels)} more</span>}
               </dd>
             </>
           )}

@@ -1,9 +1,10 @@
 import { isTerminal, type Job } from "@tunesmith/sdk";
-import { type ArtifactSet, isResult, kindWord } from "../../monitor/artifactSets.js";
+import { type ArtifactSet, isExportable, isResult, kindWord } from "../../monitor/artifactSets.js";
 import { ErrorNotice } from "../../ui/ErrorNotice.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
 import { bytes, count } from "../../ui/words.js";
 import { Copyable } from "./Copyable.js";
+import { ExportButton } from "./ExportDialog.js";
 import type { useArtifacts } from "./useArtifacts.js";
 
 const HASH_LETTERS = 10;
@@ -45,9 +46,12 @@ function SetOfFiles({ set }: { set: ArtifactSet }) {
             ].join(" · ")}
           </p>
         </div>
-        <a className={`button ${isResult(set) ? "button-primary" : ""}`} href={artifactSetUrl(files[0]!.id)} download>
-          Download {isResult(set) ? kindWord(kind) : name}
-        </a>
+        <div className="row">
+          {isExportable(set) && <ExportButton set={set} />}
+          <a className={`button ${isResult(set) ? "button-primary" : ""}`} href={artifactSetUrl(files[0]!.id)} download>
+            Download {isResult(set) ? kindWord(kind) : name}
+          </a>
+        </div>
       </div>
       <details open={isResult(set)}>
         <summary>Files</summary>

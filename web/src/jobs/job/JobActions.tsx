@@ -6,6 +6,8 @@ import { CopyAs } from "../../ui/CopyAs.js";
 import { getJobCommands } from "../../ui/commands.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
 import { allowedActions, type JobAction } from "./jobActions.js";
+import { ScriptButton } from "./ScriptDialog.js";
+import { exportOf } from "./specs.js";
 import type { ActedJob } from "./useJobAction.js";
 
 const WORDS: Record<JobAction, string> = { pause: "Pause", resume: "Resume", cancel: "Cancel job" };
@@ -27,11 +29,12 @@ export function JobActions({ job, acted }: { job: Job; acted: ActedJob }) {
           {WORDS[action]}
         </Button>
       ))}
-      {isTerminal(job.state) && (
+      {isTerminal(job.state) && !exportOf(job) && (
         <Link href={`/jobs/new?from=${encodeURIComponent(job.id)}`} className="button">
           Run again
         </Link>
       )}
+      {!exportOf(job) && <ScriptButton job={job} />}
       <CopyAs commands={() => getJobCommands(baseUrl, job.id)} />
       <CancelDialog ref={dialog} job={job} onConfirm={() => acted.act("cancel")} />
     </div>

@@ -1,14 +1,17 @@
-import type { Job } from "@tunesmith/sdk";
+import { ExportFormatSchema, type Job } from "@tunesmith/sdk";
 import { Link } from "wouter";
+import { enumWord } from "../../ui/enumWord.js";
 import { StateBadge } from "../../ui/StateBadge.js";
 import { Time } from "../../ui/Time.js";
 import { Copyable } from "./Copyable.js";
 import { JobActions } from "./JobActions.js";
+import { exportOf, trainingOf } from "./specs.js";
 import type { ActedJob } from "./useJobAction.js";
 
 /** A job's name, what it is made of, and what can be done with it. */
 export function JobHead({ job, acted }: { job: Job; acted: ActedJob }) {
-  const configuration = job.resolvedSpec.value ?? job.spec.value;
+  const configuration = trainingOf(job);
+  const exported = exportOf(job);
   const dataset = configuration?.datasets?.trainingFileId;
   return (
     <>
@@ -40,6 +43,12 @@ export function JobHead({ job, acted }: { job: Job; acted: ActedJob }) {
             </Link>
           </Fact>
         )}
+        {exported && <Fact name="Exports to">{enumWord(ExportFormatSchema, exported.format ?? 0)}</Fact>}
+        {exported?.artifactId && (
+          <Fact name="Artifact">
+            <Copyable text={exported.artifactId} name="id of the artifact" />
+          </Fact>
+        )}
         <Fact name="Provider">{job.provider}</Fact>
         {job.poolId && (
           <Fact name="Pool">
@@ -52,7 +61,8 @@ export function JobHead({ job, acted }: { job: Job; acted: ActedJob }) {
         </Fact>
       </dl>
       <nav className="job-places" aria-label="Parts of this page">
-        <a href="#curves">Curves</a>
+        {!exported && <a href="#curves">Curves</a>}
+        {!exported && <a href="#weights">Weights</a>}
         <a href="#events">Events</a>
         <a href="#artifacts">Artifacts</a>
         <a href="#configuration">Configuration</a>

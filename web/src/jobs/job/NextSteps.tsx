@@ -1,8 +1,10 @@
 import { ArtifactKind, type Job } from "@tunesmith/sdk";
-import { type ArtifactSet, isResult, kindWord } from "../../monitor/artifactSets.js";
+import { type ArtifactSet, isExportable, isResult, kindWord } from "../../monitor/artifactSets.js";
 import { DownloadResult } from "../../monitor/DownloadResult.js";
 import { downloadJobCommands } from "../../ui/commands.js";
 import { useTunesmith } from "../../ui/tunesmith.js";
+import { ExportButton } from "./ExportDialog.js";
+import { loadingCode } from "./loadingCode.js";
 import { RegisterAdapter } from "./RegisterAdapter.js";
 
 const FOLDER = "out";
@@ -26,6 +28,7 @@ export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
         </div>
         <div className="row">
           {result.kind === ArtifactKind.ADAPTER && <RegisterAdapter artifactId={result.files[0]!.id} />}
+          {isExportable(result) && <ExportButton set={result} />}
           <DownloadResult result={result} />
         </div>
       </div>
@@ -33,26 +36,11 @@ export function NextSteps({ job, sets }: { job: Job; sets: ArtifactSet[] }) {
         {`${commands.cli} --to ${FOLDER}`}
       </pre>
       <details>
-        <summary>Load it in Python</summary>
+        <summary>Load it</summary>
         <pre className="code job-submitted" tabIndex={0}>
-          {loadingCode(job, result)}
+          {loadingCode(job, result, FOLDER)}
         </pre>
       </details>
     </section>
   );
-}
-
-function loadingCode(job: Job, { kind, name }: ArtifactSet): string {
-  if (kind === ArtifactKind.MODEL) {
-    return `from transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained("${FOLDER}/${name}")`;
-  }
-  const base = job.resolvedSpec.case === "resolvedConfiguration" ? job.resolvedSpec.value.model?.baseModel : undefined;
-  return [
-    "from peft import PeftModel",
-    "from transformers import AutoModelForCausalLM",
-    "",
-    "# The base model's folder, or its name on the Hugging Face hub.",
-    `base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(base ?? "")})`,
-    `model = PeftModel.from_pretrained(base, "${FOLDER}/${name}")`,
-  ].join("\n");
 }

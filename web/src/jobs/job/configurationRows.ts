@@ -1,5 +1,6 @@
-import { type JsonValue, toJson } from "@bufbuild/protobuf";
-import { type FieldLowering, type Job, JobConfigurationSchema } from "@tunesmith/sdk";
+import type { JsonValue } from "@bufbuild/protobuf";
+import type { FieldLowering, Job } from "@tunesmith/sdk";
+import { specJson } from "./specs.js";
 
 /** One field of a job's configuration. */
 export interface ConfigurationRow {
@@ -20,8 +21,8 @@ export interface ConfigurationSection {
 
 /** The configuration as it runs, field by field, in the order of the protos. */
 export function configurationSections(job: Job): ConfigurationSection[] {
-  const submitted = flat(json(job, "spec"));
-  const resolved = flat(json(job, "resolvedSpec"));
+  const submitted = flat(specJson(job, "spec"));
+  const resolved = flat(specJson(job, "resolvedSpec"));
   const lowering = new Map<string, FieldLowering[]>();
   for (const each of job.lowering) {
     const row = rowOf(each.fieldPath, resolved);
@@ -54,12 +55,7 @@ function rowOf(path: string, rows: ReadonlyMap<string, string>): string {
 
 /** The configuration as it was submitted, as a job file has it. */
 export function submittedConfiguration(job: Job): string {
-  return JSON.stringify(json(job, "spec"), null, 2);
-}
-
-function json(job: Job, which: "spec" | "resolvedSpec"): JsonValue {
-  const spec = job[which];
-  return spec.case ? toJson(JobConfigurationSchema, spec.value, { useProtoFieldName: true }) : {};
+  return JSON.stringify(specJson(job, "spec"), null, 2);
 }
 
 /** Every leaf by its path. Lists of plain values are leaves. */

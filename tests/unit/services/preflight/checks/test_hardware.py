@@ -2,6 +2,7 @@
 
 from tunesmith import apply_fixes
 from tunesmith.config.v1.job_configuration_pb2 import JobConfiguration
+from tunesmith.pool.v1.pool_pb2 import DEVICE_KIND_CPU, DEVICE_KIND_CUDA
 from tunesmith.preflight.v1.estimate_pb2 import BASIS_CLOSED_FORM, BASIS_PLAIN_LOOP
 from tunesmith.preflight.v1.finding_pb2 import SEVERITY_NOTE, SEVERITY_WARNING
 
@@ -43,6 +44,29 @@ def test_gpus_where_there_are_none() -> None:
     finding = the(report(on(num_gpus=1), PICO, pools=[CPU_POOL]), "NO_SUCH_DEVICE")
     assert finding.field_path == "hardware.num_gpus"
     assert "NO_SUCH_DEVICE" not in codes(report(on(num_gpus=1), PICO, pools=[GPU_POOL]))
+
+
+def test_more_gpus_than_any_pool_has() -> None:
+    has = sum(device.kind == DEVICE_KIND_CUDA for device in GPU_POOL.devices)
+    finding = the(report(on(num_gpus=has + 1), PICO, pools=[CPU_POOL, GPU_POOL]), "NO_SUCH_DEVICE")
+    assert (finding.field_path, finding.severity) == ("hardware.num_gpus", SEVERITY_WARNING)
+    assert f"no pool has more than {has} of them" in finding.message
+    assert "it waits for a pool that has it" in finding.message
+
+
+def test_a_share_of_a_gpu_where_there_is_none() -> None:
+    finding = the(report(on(gpu_share=0.5), PICO, pools=[CPU_POOL]), "NO_SUCH_DEVICE")
+    assert finding.field_path == "hardware.gpu_share"
+
+
+def test_a_job_without_a_gpu_is_placed_on_a_processor() -> None:
+    found = report(on(num_gpus=0), PICO, pools=[CPU_POOL, GPU_POOL])
+    assert found.placement.device.kind == DEVICE_KIND_CPU
+    assert "NO_SUCH_DEVICE" not in codes(found)
+
+
+def test_several_processes_are_counted_in_the_placement() -> None:
+    assert report(on(num_processes=2), PICO, pools=[CPU_POOL]).placement.device_count == 2
 
 
 def test_without_a_pool_a_job_waits() -> None:

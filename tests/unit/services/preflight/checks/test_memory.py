@@ -7,7 +7,8 @@ from tunesmith.pool.v1.pool_pb2 import DEVICE_KIND_CUDA, Device, Pool
 from tunesmith.preflight.v1.finding_pb2 import SEVERITY_ERROR, SEVERITY_WARNING
 
 from services.preflight.checks.memory import LADDER
-from tests.unit.services.preflight.known import GIB, GPU_POOL, LLAMA_2_7B, changed, codes, configuration, report, the
+from tests.unit.services.preflight.known import GIB, GPU_POOL, LLAMA_2_7B, changed, codes, configuration, older_local, report, the
+from workers.providers import PROVIDERS
 
 CACHED = changed(LLAMA_2_7B, cache_status="CACHE_STATUS_CACHED")
 
@@ -57,12 +58,26 @@ def test_master_weights_are_held_where_there_is_room_and_the_answer_is_in_the_co
     assert not tight.model.master_weights
 
 
+@pytest.mark.parametrize("gigabytes", [400, 24, 0])
+def test_after_it_ran_out_what_should_fit_is_below_what_was_expected(gigabytes: int) -> None:
+    # By the estimate it fits, which was wrong; or somebody accepted the warning; or nobody knows the device.
+    pools = gpu(gigabytes) if gigabytes else []
+    before = report(configuration(), CACHED, pools=pools).memory
+    found = report(configuration(), CACHED, pools=pools, ran_out_of_memory_bytes=gigabytes * GIB)
+    finding = the(found, "OUT_OF_MEMORY")
+    assert finding.severity == SEVERITY_ERROR
+    assert finding.message.startswith("it ran out of memory")
+    after = report(apply_fixes(configuration(), [finding]), CACHED, pools=pools).memory
+    assert after.high_bytes <= before.peak_bytes
+
+
 def test_a_run_that_fits_is_not_spoken_of() -> None:
     found = report(configuration(), CACHED, pools=gpu(400))
     assert not {"OUT_OF_MEMORY", "MEMORY_TIGHT"} & set(codes(found))
 
 
-def test_what_is_measured_is_the_job_that_would_run() -> None:
+def test_what_is_measured_is_the_job_that_would_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROVIDERS, "local", older_local())
     # QLoRA would fit and is refused; LoRA, which the fix makes of it, does not: both are told at once.
     made = configuration(
         model={"base_model": "llama", "precision": "MODEL_PRECISION_INT4"},

@@ -5,7 +5,8 @@ from google.protobuf.json_format import ParseDict
 from tunesmith.preflight.v1.finding_pb2 import SEVERITY_ERROR, SEVERITY_NOTE, SEVERITY_WARNING
 from tunesmith.registry.v1.recipe_pb2 import Recipe
 
-from tests.unit.services.preflight.known import PICO, changed, codes, configuration, dataset, report, the
+from tests.unit.services.preflight.known import PICO, changed, codes, configuration, dataset, older_local, report, the
+from workers.providers import PROVIDERS
 
 
 def recipe(**fields: object) -> Recipe:
@@ -54,9 +55,11 @@ def test_a_missing_field_with_a_default_is_filled_in() -> None:
     assert (found.field_path, found.fix.edits[0].value.number_value) == ("schedule.epochs", 3)
 
 
-def test_the_recipes_method_is_offered_where_it_acts() -> None:
+def test_the_recipes_method_is_offered_where_it_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     full = recipe(defaults={"method": {"type": "TRAINING_METHOD_FULL"}})
     found = the(report(configuration(), PICO, recipe=full, training_dataset=dataset()), "RECIPE_METHOD_DIFFERS")
     assert [edit.field_path for edit in found.fix.edits] == ["method.type", "method.lora_config"]
     refused = recipe(defaults={"method": {"type": "TRAINING_METHOD_PROMPT_TUNING", "prompt_tuning_config": {}}})
+    assert the(report(model=PICO, recipe=refused), "RECIPE_METHOD_DIFFERS").HasField("fix")
+    monkeypatch.setitem(PROVIDERS, "local", older_local())
     assert not the(report(model=PICO, recipe=refused), "RECIPE_METHOD_DIFFERS").HasField("fix")

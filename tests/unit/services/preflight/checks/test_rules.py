@@ -74,6 +74,17 @@ CONTRADICTIONS = {
     "METHOD_PROMPT_TUNING_CONFIG_UNUSED": {
         "method": {"type": "TRAINING_METHOD_LORA", "lora_config": {}, "prompt_tuning_config": {}}
     },
+    "METHOD_PREFERENCE_CONFIG_UNUSED": {"method": {"type": "TRAINING_METHOD_FULL", "preference_config": {"beta": 0.2}}},
+    "PREFERENCE_CONFIG_LABEL_SMOOTHING_NEEDS_A_LOSS_THAT_HAS_IT": {
+        "method": {
+            "type": "TRAINING_METHOD_FULL",
+            "objective": "TRAINING_OBJECTIVE_DPO",
+            "preference_config": {"label_smoothing": 0.1},
+        }
+    },
+    "METHOD_DISTILLATION_CONFIG_UNUSED": {
+        "method": {"type": "TRAINING_METHOD_FULL", "distillation_config": {"teacher_model": "sage"}}
+    },
     "CONFIGURATION_INTEGER_PRECISION_NEEDS_QLORA": {"model": {"base_model": "m", "precision": "MODEL_PRECISION_INT4"}},
     "MODEL_DOUBLE_QUANTIZATION_NEEDS_INT4": {"model": {"base_model": "m", "double_quantization": True}},
     "MODEL_MASTER_WEIGHTS_NEED_16_BITS": {

@@ -13,7 +13,7 @@ from services.chassis.knobs import resolve_defaults
 from services.preflight.estimate.workload import Workload
 from workers.estimating.profile import profile
 from workers.providers.execution import Execution, plain_loop
-from workers.providers.local_plan import execution
+from workers.providers.local.execution import execution
 
 CUDA, CPU = pool_pb2.DEVICE_KIND_CUDA, pool_pb2.DEVICE_KIND_CPU
 _TEXT: dict[str, Any] = {"hidden_act": "silu", "max_position_embeddings": 8192, "tie_word_embeddings": False}

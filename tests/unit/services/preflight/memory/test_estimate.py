@@ -12,7 +12,7 @@ from services.preflight.estimate.phases import COMPONENTS, PHASES
 from services.preflight.estimate.state import NF4_BYTES, NF4_DOUBLE_BYTES, state_of
 from tests.unit.services.preflight.memory.models import CPU, CUDA, base_model, configuration, workload
 from workers.providers.execution import plain_loop
-from workers.providers.local_plan import execution
+from workers.providers.local.execution import execution
 
 GIGABYTE = 10**9
 MODELS = ("llama", "qwen3", "gemma3", "gpt2", "phi", "vit")

@@ -62,3 +62,19 @@ def test_a_job_without_a_prediction_takes_what_others_take() -> None:
 
 def test_of_a_running_job_that_does_not_say_the_rest_is_what_was_predicted() -> None:
     assert queue_seconds([pool("a")], [running("a", expected=100.0)], "local") == 75
+
+
+def test_a_pool_with_room_for_two_takes_two() -> None:
+    two = pool("a")
+    two.slot_count = 2
+    assert queue_seconds([two], [running("a", remaining=100.0)], "local") == 0
+    assert queue_seconds([two], [running("a", remaining=100.0), waiting(1, 30.0)], "local") == 30
+
+
+def test_a_pools_gpus_are_what_jobs_wait_for_and_not_the_processor_beside_them() -> None:
+    gpus = pool("a")
+    gpus.slot_count = 3
+    for _ in range(2):
+        gpus.devices.add(kind=pool_pb2.DEVICE_KIND_CUDA)
+    busy = [running("a", remaining=100.0), running("a", remaining=50.0)]
+    assert queue_seconds([gpus], busy, "local") == 50

@@ -22,7 +22,7 @@ from services.preflight.estimate.traffic import add_traffic
 from services.preflight.estimate.workload import Workload
 from tests.unit.services.preflight.speed.runs import measured
 from workers.estimating.profile import profile
-from workers.providers.local_plan import execution
+from workers.providers.local.execution import execution
 
 ROWS, SHORT, LONG = 2, 32, 64
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from tunesmith.job.v1 import artifact_pb2, job_pb2
 from tunesmith.registry.v1 import adapter_pb2
 from tunesmith.registry.v1 import adapter_service_pb2 as messages
@@ -56,6 +57,32 @@ async def test_a_soft_prompt_is_taken_without_its_tokenizer(room: Room) -> None:
     assert (written["prompt_tuning_init"], written["num_virtual_tokens"], written["token_dim"]) == ("RANDOM", 4, 8)
 
 
+async def test_what_p_tuning_made_is_a_soft_prompt_like_any_other(room: Room) -> None:
+    network = {
+        "encoder_reparameterization_type": "MLP",
+        "encoder_hidden_size": 16,
+        "encoder_num_layers": 2,
+        "encoder_dropout": 0.0,
+    }
+    adapter = await room.upload(packed(prompt(peft_type="P_TUNING", **network)))
+    assert (adapter.type, adapter.parameter_count) == (adapter_pb2.ADAPTER_TYPE_PROMPT, 32)
+    written = json.loads(await room.content(adapter, CONFIG))
+    assert written["peft_type"] == "PROMPT_TUNING"
+    assert not set(network) & set(written)
+
+
+async def test_a_prefix_stays_a_prefix(room: Room) -> None:
+    settings = {"peft_type": "PREFIX_TUNING", "prefix_projection": True, "encoder_hidden_size": 16, "num_layers": 2}
+    files = prompt(size=4, num_attention_heads=1, **settings) | {
+        WEIGHTS: save({"prompt_embeddings": np.ones((4, 2 * 2 * 4), np.float32)})
+    }
+    adapter = await room.upload(packed(files))
+    assert (adapter.type, adapter.parameter_count) == (adapter_pb2.ADAPTER_TYPE_PROMPT, 64)
+    written = json.loads(await room.content(adapter, CONFIG))
+    assert (written["peft_type"], written["num_layers"], written["num_attention_heads"]) == ("PREFIX_TUNING", 2, 1)
+    assert not {"prefix_projection", "prompt_tuning_init", "encoder_hidden_size"} & set(written)
+
+
 async def test_layers_that_a_pattern_chose_are_named(room: Room) -> None:
     configuration = settings(target_modules=r".*layers\.0.*q_proj", targets=())
     first = tensors(targets=("self_attn.q_proj",), layers=1)
@@ -91,12 +118,17 @@ UNFIT = {
         "12 to 12",
     ),
     "a layer past the last": (lora(weights=tensors(layers=3)), "layers.2"),
+    "a prefix of another depth": (
+        prompt(peft_type="PREFIX_TUNING", num_layers=3) | {WEIGHTS: save({"prompt_embeddings": np.ones((4, 48), np.float32)})},
+        "it stands before 3 layers, the model has 2",
+    ),
+    "a prefix that is none": (prompt(peft_type="PREFIX_TUNING", num_layers=2), "configuration says 4×32"),
     "a prompt of another width": (prompt(size=9), "configuration says 4×9"),
 }  # fmt: skip
 
 
 def test_there_are_misfits() -> None:
-    assert len(UNFIT) == 5
+    assert len(UNFIT) == 7
 
 
 @pytest.mark.parametrize("case", UNFIT)

@@ -10,7 +10,7 @@ import pytest
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.registry.v1 import registry_service_pb2 as messages_pb2
 
-from services.registry.conversion import alpaca, chatml_text, messages, openai_jsonl, prompt_completion, sharegpt
+from services.registry.conversion import alpaca, chatml_text, messages, openai_jsonl, prompt_completion, sharegpt, text_label
 from services.registry.conversion.conversation import Conversation, Row, Unfit
 from services.registry.conversion.rows import Conversion
 from services.registry.conversion.shapes import READERS, SHAPES
@@ -43,7 +43,8 @@ def test_every_shape_is_tried() -> None:
     ways = [way for way, _ in THROUGH.values()]
     assert len(THROUGH) == 7
     assert {write for _, write in ways} | {openai_jsonl.write} == {shape.write for shape in SHAPES.values()}
-    assert {read for read, _ in ways} == set(READERS.values())
+    # A text with a label is read and never written.
+    assert {read for read, _ in ways} | {text_label.read} == set(READERS.values())
 
 
 @pytest.mark.parametrize("name", THROUGH)
@@ -62,6 +63,7 @@ def test_messages_come_back_as_they_were(name: str) -> None:
 PAIRS = [
     (source, target)
     for source in READERS
+    if source != dataset_pb2.DATASET_FORMAT_TEXT_LABEL
     for target in SHAPES
     if SHAPES[target].format != source or target == messages_pb2.CONVERSION_TARGET_OPENAI_JSONL
 ]
@@ -106,3 +108,9 @@ def test_an_input_joins_its_instruction_for_good() -> None:
     there = messages.write(alpaca.read(row))
     assert there == {"messages": [{"role": "user", "content": "Add\n\n1 and 2"}, {"role": "assistant", "content": "3"}]}
     assert alpaca.write(messages.read(there)) == {"instruction": "Add\n\n1 and 2", "input": "", "output": "3"}
+
+
+def test_a_label_becomes_the_answer_to_its_text() -> None:
+    there = messages.write(text_label.read({"text": "It purrs.", "label": 3, "id": 7}))
+    assert there == {"messages": [{"role": "user", "content": "It purrs."}, {"role": "assistant", "content": "3"}], "id": 7}
+    assert prompt_completion.write(text_label.read({"text": "a", "label": "cat"})) == {"prompt": "a", "completion": "cat"}

@@ -99,6 +99,10 @@ def test_vision_models_are_told_apart(tmp_path: Path) -> None:
     config = {**LLAMA, "architectures": ["ViTForImageClassification"]}
     model = profile(write_model(tmp_path / "sees", config=config, tokenizer=None))
     assert (model.modality, model.trainable) == (base_model_pb2.MODALITY_VISION, True)
+    body = {"model_type": "vit", "architectures": ["ViTModel"], "hidden_size": 8, "image_size": 224, "patch_size": 16}
+    model = profile(write_model(tmp_path / "body", config=body, tokenizer=None))
+    assert (model.modality, model.trainable) == (base_model_pb2.MODALITY_VISION, True)
+    assert (model.architecture.image_size, model.architecture.patch_size) == (224, 16)
 
 
 TEMPLATES = {

@@ -10,6 +10,7 @@ from tunesmith.registry.v1 import dataset_pb2
 from services.chassis.dataset_columns import REQUIRED_COLUMNS
 from services.registry.ingest.formats import CHECKS
 from tests.conftest import FOREIGN_DATA
+from tests.unit.services.registry.ingest.pictures import DOT
 from tests.unit.services.registry.ingest.reading import broken_at_17, jsonl, problems, read
 
 CHAT_DATA = Path(__file__).parents[6] / "shared" / "data" / "chat"
@@ -23,6 +24,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"messages": [{"role": "system", "content": ""}, USER, ASSISTANT, {"role": "tool", "content": "x"}], "text": "beside"},
     ],
     "TEXT": [{"text": "a"}, {"text": "", "more": 1}],
+    "TEXT_LABEL": [{"text": "a", "label": "cat"}, {"text": "", "label": 3, "more": 1}],
     "PROMPT_COMPLETION": [{"prompt": "a", "completion": "b"}],
     "ALPACA": [
         {"instruction": "a", "output": "b"},
@@ -39,15 +41,15 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]},
         {"conversations": [HUMAN], "chosen": GPT, "rejected": GPT},
     ],
-    "IMAGE_LABEL": [{"image": "a.png", "label": "cat"}, {"image": "a.png", "label": 3}],
-    "IMAGE_CAPTION": [{"image": "a.png", "caption": "a cat"}],
+    "IMAGE_LABEL": [{"image": DOT, "label": "cat"}, {"image": DOT, "label": 3}],
+    "IMAGE_CAPTION": [{"image": DOT, "caption": "a cat"}],
     "INTERACTIONS": [{"user_id": 1, "item_id": "b"}, {"user_id": 1, "item_id": 2, "rating": 3.5, "timestamp": "2026"}],
 }
 
 
 def test_every_format_has_columns_a_check_and_cases() -> None:
     formats = set(dataset_pb2.DatasetFormat.values()) - {dataset_pb2.DATASET_FORMAT_UNSPECIFIED}
-    assert len(formats) == 9
+    assert len(formats) == 10
     assert set(REQUIRED_COLUMNS) == set(CHECKS) == formats
     assert {dataset_pb2.DatasetFormat.Value(f"DATASET_FORMAT_{name}") for name in GOOD} == formats
 
@@ -76,6 +78,11 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"messages": [USER, {"role": "assistant"}]}, "messages[1].content must be text, and is missing or null"),
     ],
     "TEXT": [({"text": 1}, "text must be text, and is a number"), ({"other": "a"}, "has no text")],
+    "TEXT_LABEL": [
+        ({"text": "a", "label": 1.5}, "label must be text or a whole number, and is a number"),
+        ({"text": ["a"], "label": 1}, "text must be text, and is a list"),
+        ({"text": "a"}, "has no label; rows of this dataset need text and label"),
+    ],
     "PROMPT_COMPLETION": [
         ({"prompt": "a"}, "has no completion; rows of this dataset need prompt and completion"),
         ({"prompt": ["a"], "completion": "b"}, "prompt must be text, and is a list"),
@@ -102,8 +109,16 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
     "IMAGE_LABEL": [
         ({"image": "a", "label": True}, "label must be text or a whole number, and is true or false"),
         ({"image": {}, "label": 1}, "image must be text"),
+        ({"image": "cat/1.png", "label": 1}, "image is 'cat/1.png' and must be a data URI"),
+        ({"image": "data:image/svg;base64,PHN2Zz4=", "label": 1}, "image is image/svg; use one of image/png"),
+        ({"image": DOT.replace("png", "jpeg"), "label": 1}, "image is named image/jpeg and holds image/png"),
+        ({"image": DOT + "!", "label": 1}, "image is not valid base64"),
+        ({"image": DOT[:-24], "label": 1}, "image is cut off"),
     ],
-    "IMAGE_CAPTION": [({"image": "a", "caption": ["b"]}, "caption must be text")],
+    "IMAGE_CAPTION": [
+        ({"image": DOT, "caption": ["b"]}, "caption must be text"),
+        ({"image": "a", "caption": "b"}, "image is 'a' and must be a data URI"),
+    ],
     "INTERACTIONS": [
         ({"user_id": 1.5, "item_id": 1}, "user_id must be text or a whole number"),
         ({"user_id": 1, "item_id": 1, "rating": "5"}, "rating must be a number or null, and is text"),

@@ -36,7 +36,7 @@ REFUSED = {
     "pickle of protocol 0": (pickle.dumps(ROWS, 0), "a pickle is never loaded"),
     "pickle that runs a command": (b"cos\nsystem\n(S'true'\ntR.", "a pickle is never loaded"),
     "torch": (archive("archive/data.pkl"), "a torch file, which holds a pickle"),
-    "zip": (archive("rows.jsonl"), "zip archive; unpack it"),
+    "zip": (archive("rows.jsonl"), "zip archive; name it .zip if it holds pictures, or unpack it"),
     "gzip": (gzip.compress(LINE), "gunzip"),
     "bzip2": (b"BZh91AY&SY", "bunzip2"),
     "xz": (b"\xfd7zXZ\x00\x00", "unxz"),
@@ -68,6 +68,7 @@ ACCEPTED = {
     "rows.json": (b" \n[]", FileKind.JSON),
     "rows.csv": (b"text\na\n", FileKind.CSV),
     "rows.parquet": (b"PAR1\x00\x00", FileKind.PARQUET),
+    "pictures.zip": (archive("a/1.png"), FileKind.ZIP),
 }
 
 

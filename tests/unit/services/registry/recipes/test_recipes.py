@@ -62,7 +62,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "what has no meaning together": (
         changed(type="RECIPE_TYPE_FULL", defaults={"method": {"type": "TRAINING_METHOD_FULL", "lora_config": {}}}),
         "recipe.defaults.method",
-        "lora_config has no meaning",
+        "lora_config only has a meaning",
     ),
     "a precision that cannot be trained": (
         changed(defaults={"model": {"precision": "MODEL_PRECISION_INT4"}, "method": LORA_METHOD}), "recipe.defaults", "QLORA"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.registry.statistics import sample
+from services.registry.statistics import counting, sample
 from services.registry.statistics.counting import RowsUnreadable, Task, count
 from services.registry.statistics.tokens import TokenizerUnreadable
 from tests.unit.services.registry.statistics.tokenizers_made import WORDS, write_tokenizer
@@ -34,6 +34,24 @@ def test_what_rows_hold_is_counted_over_all_of_them(tmp_path: Path) -> None:
     assert dict(found.empty_value_counts) == {"note": 4, "tags": 1, "messages": 1}
     assert dict(found.role_counts) == {"user": 2, "assistant": 4, "system": 1}
     assert found.mean_turns == 7 / 4
+
+
+def test_labels_are_counted_and_the_most_frequent_told(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "a", "label": label} for label in ("cat", "dog", "cat", 3, "3")]
+    found = count(task_of(rows, tmp_path, "TEXT_LABEL"))
+    assert (dict(found.label_counts), found.distinct_label_count) == ({"cat": 2, "dog": 1, "3": 2}, 3)
+    # The text alone is read as tokens.
+    assert found.mean_tokens == 2
+    assert found.mean_turns == 0
+
+
+def test_of_many_labels_the_most_frequent_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SHOWN_LABELS", 2)
+    rows = [{"image": "", "label": number} for number in (1, 1, 1, 2, 2, 3)]
+    found = count(task_of(rows, tmp_path, "IMAGE_LABEL"))
+    assert (dict(found.label_counts), found.distinct_label_count) == ({"1": 3, "2": 2}, 3)
+    monkeypatch.setattr(counting, "MAX_LABELS", 2)
+    assert count(task_of(rows, tmp_path, "IMAGE_LABEL")).distinct_label_count == 2
 
 
 def test_without_a_tokenizer_every_row_is_estimated_at_four_bytes_a_token(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_sharegpt_has_the_turns_that_the_trainer_makes_of_it(columns: dict[str, 
 
 def test_every_format_has_a_text() -> None:
     formats = {value.number for value in dataset_pb2.DatasetFormat.DESCRIPTOR.values} - {0}
-    assert set(RENDERERS) == formats and len(formats) == 9
+    assert set(RENDERERS) == formats and len(formats) == 10
     assert set(CONVERTERS) <= formats
 
 

@@ -81,6 +81,7 @@ def figures(statistics: dataset_statistics_pb2.DatasetStatistics) -> Table:
             ("equal to an earlier row", f"{statistics.duplicate_row_count:,}"),
             ("with nothing in", _counts(statistics.empty_value_counts)),
             ("turns", f"{statistics.mean_turns:.1f} a row: {_counts(statistics.role_counts)}" if statistics.mean_turns else ""),
+            ("labels", _labels(statistics)),
             ("tokens", f"{statistics.token_count:,}"),
             ("tokens a row", f"mean {statistics.mean_tokens:.0f}, median {statistics.median_tokens:,}"),
             ("95 % of rows have up to", f"{statistics.p95_tokens:,} tokens"),
@@ -104,6 +105,13 @@ def histogram(statistics: dataset_statistics_pb2.DatasetStatistics) -> Table:
 def format_name(dataset: dataset_pb2.Dataset) -> str:
     """A format's short name."""
     return wording.choice(dataset_pb2.DatasetFormat, dataset.format, PREFIX)
+
+
+def _labels(statistics: dataset_statistics_pb2.DatasetStatistics) -> str:
+    if not statistics.distinct_label_count:
+        return ""
+    rest = statistics.distinct_label_count - len(statistics.label_counts)
+    return _counts(statistics.label_counts) + (f" and {rest:,} more" if rest else "")
 
 
 def _range(each: dataset_statistics_pb2.TokenBin) -> str:

@@ -26,7 +26,9 @@ Id = Annotated[str, typer.Argument(help="The dataset's id.")]
 @command(app, "upload")
 def upload_dataset(
     session: Session,
-    file: Annotated[Path, typer.Argument(help="A .jsonl, .json, .csv or .parquet file.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(help="A .jsonl, .json, .csv or .parquet file, or a .zip of pictures.", exists=True, dir_okay=False)
+    ],
     name: Annotated[
         str | None, typer.Option("--name", help="What people call it; a name that is there gets a new version.")
     ] = None,

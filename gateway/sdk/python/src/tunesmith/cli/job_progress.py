@@ -50,9 +50,10 @@ class JobProgress:
     def figures(self, job: job_pb2.Job) -> str:
         """`step 40/160  epoch 1.50  loss 2.134  rate 0.0001  6,600 tokens/s  1 min 05 s left`."""
         parts = []
-        if job.HasField("step"):
+        # An export counts what is written, and has no epochs.
+        if job.HasField("step") and not job.HasField("export"):
             parts.append(f"step {job.step:,}" + (f"/{job.total_steps:,}" if job.HasField("total_steps") else ""))
-        if job.HasField("epoch"):
+        if job.HasField("epoch") and not job.HasField("export"):
             parts.append(f"epoch {job.epoch:.2f}")
         for key, label in (("train_loss", "loss"), ("eval_loss", "eval loss"), ("learning_rate", "rate")):
             if key in self._latest:

@@ -58,7 +58,9 @@ def list_artifacts(session: Session, id: Id) -> None:
 def download_artifacts(
     session: Session,
     id: Id,
-    kind: Annotated[str | None, typer.Option("--kind", help="adapter, model or checkpoint. Unset: the result.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="adapter, model, checkpoint, gguf or onnx. Unset: the result.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--to", help="The folder to write to. Unset: the job's id.", file_okay=False)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there with other content.")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from tunesmith.cli import wording
 from tunesmith.cli.output import facts, table
+from tunesmith.config.v1 import export_configuration_pb2
 from tunesmith.job.v1 import job_pb2, job_state_pb2
 from tunesmith.provider.v1 import lowering_pb2
 
@@ -44,6 +45,7 @@ def one(job: job_pb2.Job) -> Table:
             ("provider", job.provider),
             ("base model", configuration.model.base_model),
             ("training dataset", configuration.datasets.training_file_id),
+            *_export(job),
             ("attempt", str(job.attempt) if job.attempt > 1 else ""),
             ("pool", job.pool_id),
             *_figures(job),
@@ -60,6 +62,17 @@ def summary(job: job_pb2.Job) -> Table:
     return facts(
         [("state", state(job)), ("why", job.error.message), ("steps", _steps(job)), *_figures(job), ("next", _next(job))]
     )
+
+
+def _export(job: job_pb2.Job) -> list[tuple[str, str]]:
+    """What an export makes of what; nothing for other jobs."""
+    if not job.HasField("resolved_export"):
+        return []
+    export = job.resolved_export
+    form = wording.choice(export_configuration_pb2.ExportFormat, export.format, "EXPORT_FORMAT_")
+    if export.HasField("gguf_type"):
+        form += f", {export_configuration_pb2.GgufType.Name(export.gguf_type).removeprefix('GGUF_TYPE_')}"
+    return [("exports", export.artifact_id), ("as", form), ("pushed to", export.huggingface.output_repo_name)]
 
 
 def _figures(job: job_pb2.Job) -> list[tuple[str, str]]:
@@ -97,7 +110,7 @@ def _done(job: job_pb2.Job) -> str:
 
 
 def _steps(job: job_pb2.Job) -> str:
-    if not job.HasField("step"):
+    if not job.HasField("step") or job.HasField("export"):
         return ""
     return f"{job.step:,}" + (f"/{job.total_steps:,}" if job.HasField("total_steps") else "")
 
@@ -111,6 +124,7 @@ def _took(job: job_pb2.Job) -> str:
 def _next(job: job_pb2.Job) -> str:
     if job.state == job_state_pb2.JOB_STATE_PAUSED:
         return f"tunesmith jobs resume {job.id}"
-    if job.state == job_state_pb2.JOB_STATE_SUCCEEDED:
+    pushed_only = job.export.format == export_configuration_pb2.EXPORT_FORMAT_ADAPTER
+    if job.state == job_state_pb2.JOB_STATE_SUCCEEDED and not pushed_only:
         return f"tunesmith jobs download {job.id}"
     return f"tunesmith jobs events {job.id}"

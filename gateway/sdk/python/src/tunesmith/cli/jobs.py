@@ -4,7 +4,7 @@ import sys
 from typing import Annotated, cast
 
 import typer
-from tunesmith.cli import job_results, job_views, preflight_views
+from tunesmith.cli import job_results, job_script, job_views, preflight_views
 from tunesmith.cli.choices import chosen
 from tunesmith.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, EXIT_USAGE, CliError, explain
 from tunesmith.cli.job_file import STANDARD_INPUT_SHOWN, JobFile, read_job_file
@@ -39,6 +39,9 @@ def create_job(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse what the provider can't use.")] = False,
     request_id: Annotated[str | None, typer.Option("--request-id", help="Repeat one to create no second job.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until it is over.")] = False,
+    from_artifact: Annotated[
+        str | None, typer.Option("--from", help="Go on where another job stood: a file of its checkpoint, by its id.")
+    ] = None,
 ) -> None:
     """Create a job from a file."""
     job_file = read_job_file(file)
@@ -47,6 +50,7 @@ def create_job(
     request.display_name = name or request.display_name
     request.accept_warnings |= accept_warnings
     request.strict |= strict
+    request.from_artifact_id = from_artifact or request.from_artifact_id
     # Made here and not by the call, so that it can be named should the answer stay away.
     request.request_id = request_id or request.request_id or new_request_id()
     response = _create(session, job_file)
@@ -54,7 +58,7 @@ def create_job(
         session.output.show(response, lambda: job_views.one(response.job))
         return
     session.output.note(f"created {response.job.id}")
-    _watch(session, response.job.id)
+    watch_to_end(session, response.job.id)
 
 
 @command(app, "list")
@@ -83,7 +87,7 @@ def get_job(session: Session, id: Id) -> None:
 @command(app, "watch")
 def watch(session: Session, id: Id) -> None:
     """Follow a job until it is over. Exits with 1 unless it succeeds."""
-    _watch(session, id)
+    watch_to_end(session, id)
 
 
 @command(app, "cancel")
@@ -101,13 +105,20 @@ def pause_job(session: Session, id: Id) -> None:
 
 
 @command(app, "resume")
-def resume_job(session: Session, id: Id) -> None:
-    """Let a paused job go on from where it stopped."""
-    response = session.client.jobs.resume_job(id=id)
+def resume_job(
+    session: Session,
+    id: Id,
+    from_artifact: Annotated[
+        str | None, typer.Option("--from", help="A file of the checkpoint to go back to, by its id.")
+    ] = None,
+) -> None:
+    """Let a paused job go on from where it stopped, or from a checkpoint."""
+    response = session.client.jobs.resume_job(id=id, from_artifact_id=from_artifact)
     session.output.show(response, lambda: job_views.one(response.job))
 
 
 job_results.add_to(app)
+job_script.add_to(app)
 
 
 def state_of(typed: str) -> job_state_pb2.JobState:
@@ -157,7 +168,8 @@ def _located(job_file: JobFile, violation: Violation) -> str:
     return f"{place}: {Violation(own, violation.description)}"
 
 
-def _watch(session: Session, id: str) -> None:
+def watch_to_end(session: Session, id: str) -> None:
+    """Follow a job until it is over, and exit with 1 unless it succeeded."""
     try:
         job = _follow(session, id)
     except KeyboardInterrupt:

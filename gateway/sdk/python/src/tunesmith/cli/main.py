@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from tunesmith.cli import adapters, datasets, jobs, models, pools, providers, recipes
 from tunesmith.cli.doctor import doctor
+from tunesmith.cli.exports import export
 from tunesmith.cli.parameters import list_parameters
 from tunesmith.cli.preflight import preflight
 from tunesmith.cli.session import ServerOption, command
@@ -19,6 +20,7 @@ app = typer.Typer(
 for noun in (models, datasets, recipes, adapters, jobs, pools, providers):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 command(app, "preflight")(preflight)
+command(app, "export")(export)
 command(app, "parameters")(list_parameters)
 command(app, "doctor")(doctor)
 

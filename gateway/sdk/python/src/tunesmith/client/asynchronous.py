@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tunesmith.client import download, upload, watch
+from tunesmith.client import download, exporting, upload, watch
 from tunesmith.client._generated import (
     AsyncAdapterService,
     AsyncJobService,
@@ -20,6 +20,7 @@ from tunesmith.client._generated import (
 )
 from tunesmith.client.connection import address_of, open_async_channel
 from tunesmith.client.download import Download, nothing_of, wanted
+from tunesmith.client.errors import NotFound
 from tunesmith.client.paging import gather_async
 from tunesmith.client.upload import Source
 from tunesmith.client.watching import OnBreak
@@ -117,6 +118,31 @@ class AsyncTunesmith:
         adapter = (await self.adapters.get_adapter(id=adapter_id)).adapter
         wanted_files = Download(adapter.files, Path(folder), overwrite, progress)
         return await download.download_adapter_async(self.adapters, adapter.id, wanted_files)
+
+    async def export(
+        self,
+        source: str,
+        format: exporting.Format,
+        *,
+        gguf_type: exporting.Type | None = None,
+        push_to: str | None = None,
+        credential_id: str | None = None,
+        display_name: str | None = None,
+        request_id: str | None = None,
+    ) -> job_pb2.Job:
+        """As `Tunesmith.export`."""
+        try:
+            found = (await gather_async(self.jobs.list_artifacts, job_id=source)).artifacts
+        except NotFound:
+            # No job: then it is a set of artifacts, or a file of one, and the server says so if it is not.
+            artifact_id = source
+        else:
+            artifact_id = exporting.result_of(source, found)
+        wanted_export = exporting.export_configuration(artifact_id, format, gguf_type, push_to, credential_id)
+        response = await self.jobs.create_job(
+            provider=exporting.PROVIDER, export=wanted_export, display_name=display_name, request_id=request_id
+        )
+        return response.job
 
     async def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
         """As `Tunesmith.list_artifacts`."""

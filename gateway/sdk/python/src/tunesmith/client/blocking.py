@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tunesmith.client import download, upload, watch
+from tunesmith.client import download, exporting, upload, watch
 from tunesmith.client._generated import (
     AdapterService,
     JobService,
@@ -20,6 +20,7 @@ from tunesmith.client._generated import (
 )
 from tunesmith.client.connection import address_of, open_channel
 from tunesmith.client.download import Download, nothing_of, wanted
+from tunesmith.client.errors import NotFound
 from tunesmith.client.paging import gather
 from tunesmith.client.upload import Source
 from tunesmith.client.watching import OnBreak
@@ -140,6 +141,35 @@ class Tunesmith:
         """
         adapter = self.adapters.get_adapter(id=adapter_id).adapter
         return download.download_adapter(self.adapters, adapter.id, Download(adapter.files, Path(folder), overwrite, progress))
+
+    def export(
+        self,
+        source: str,
+        format: exporting.Format,
+        *,
+        gguf_type: exporting.Type | None = None,
+        push_to: str | None = None,
+        credential_id: str | None = None,
+        display_name: str | None = None,
+        request_id: str | None = None,
+    ) -> job_pb2.Job:
+        """Create a job that makes something else of trained weights: of a job's result, or of a set of artifacts by its id.
+
+        `format` is adapter, merged, gguf or onnx, `gguf_type` f32, f16, bf16 or q8_0, and `push_to` a repository on the hub, as
+        user/name. `credential_id` names the worker's environment variable that holds the hub's token; HF_TOKEN if it is unset.
+        """
+        try:
+            found = gather(self.jobs.list_artifacts, job_id=source).artifacts
+        except NotFound:
+            # No job: then it is a set of artifacts, or a file of one, and the server says so if it is not.
+            artifact_id = source
+        else:
+            artifact_id = exporting.result_of(source, found)
+        wanted_export = exporting.export_configuration(artifact_id, format, gguf_type, push_to, credential_id)
+        response = self.jobs.create_job(
+            provider=exporting.PROVIDER, export=wanted_export, display_name=display_name, request_id=request_id
+        )
+        return response.job
 
     def list_artifacts(self, job_id: str, kind: download.Kind | None = None) -> list[artifact_pb2.Artifact]:
         """The files of one kind that a job made; without a kind its result, an adapter or a model."""

@@ -14,7 +14,12 @@ from tunesmith.registry.v1 import adapter_pb2
 
 DOWNLOAD_TIMEOUT_S = 24 * 3600.0
 PARTIAL_SUFFIX = ".part"
-_RESULTS = (artifact_pb2.ARTIFACT_KIND_ADAPTER, artifact_pb2.ARTIFACT_KIND_MODEL)
+_RESULTS = (
+    artifact_pb2.ARTIFACT_KIND_ADAPTER,
+    artifact_pb2.ARTIFACT_KIND_MODEL,
+    artifact_pb2.ARTIFACT_KIND_GGUF,
+    artifact_pb2.ARTIFACT_KIND_ONNX,
+)
 
 Kind = artifact_pb2.ArtifactKind | int | str
 # What is announced with its path, size and hash.
@@ -157,7 +162,7 @@ async def download_adapter_async(
 
 
 def wanted(artifacts: Iterable[artifact_pb2.Artifact], kind: Kind | None) -> list[artifact_pb2.Artifact]:
-    """The artifacts of one kind; for None the job's result, which is an adapter or a model. Raises InvalidArgument."""
+    """The artifacts of one kind; for None the job's result, trained or exported. Raises InvalidArgument."""
     kinds: tuple[int, ...] = _RESULTS if kind is None else (kind_of(kind),)
     return [artifact for artifact in artifacts if artifact.kind in kinds]
 
