@@ -22,7 +22,7 @@ export async function makeJob(gateway: string, maxSteps = 12): Promise<Made> {
   const { job } = await tunesmith.jobs.createJob({
     provider: "local",
     displayName: "pico on alpaca",
-    // It asks for a GPU, so that there is a field that the provider leaves out; where there is none, that is a warning.
+    // It has a setting of another provider, so that there is a field that this one leaves out, which is a warning.
     acceptWarnings: true,
     spec: {
       case: "configuration",
@@ -32,7 +32,7 @@ export async function makeJob(gateway: string, maxSteps = 12): Promise<Made> {
         method: { type: TrainingMethod.LORA, loraConfig: { rank: 4 } },
         schedule: { maxSteps, batchSize: 1, sequenceLength: 512, evaluations: 4 },
         optimizer: { learningRate: 1e-3 },
-        hardware: { numGpus: 1 },
+        metadata: { together: { n_checkpoints: 2 } },
       },
     },
   });
