@@ -62,7 +62,8 @@ function ExportDialog({ set, onClose }: { set: ArtifactSet; onClose: () => void 
     <dialog ref={dialog} className="dialog" aria-labelledby={title} onClose={onClose}>
       <form className="stack" onSubmit={submit} noValidate>
         <h2 id={title}>
-          Export the {kindWord(set.kind)} {set.name}
+          Export the {kindWord(set.kind)}
+          {set.name !== kindWord(set.kind) && ` ${set.name}`}
         </h2>
         <Field label="Format" help={FORMAT_HELP[format]}>
           {(tied) => <EnumSelect {...tied} schema={ExportFormatSchema} value={format} onChange={setFormat} />}

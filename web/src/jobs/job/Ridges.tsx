@@ -35,11 +35,17 @@ export function Ridges({ histograms }: { histograms: readonly WeightHistogram[] 
           </g>
         );
       })}
-      {[least, (least + greatest) / 2, greatest].map((weight, index) => (
-        <text key={index} className="job-ridge-step" x={x(weight)} y={height - 4} textAnchor={(["start", "middle", "end"] as const)[index]}>
-          {figure(weight)}
+      <text className="job-ridge-step" x={x(least)} y={height - 4} textAnchor="start">
+        {figure(least)}
+      </text>
+      {least < 0 && greatest > 0 && (
+        <text className="job-ridge-step" x={x(0)} y={height - 4} textAnchor="middle">
+          0
         </text>
-      ))}
+      )}
+      <text className="job-ridge-step" x={x(greatest)} y={height - 4} textAnchor="end">
+        {figure(greatest)}
+      </text>
     </svg>
   );
 }
