@@ -17,31 +17,21 @@ from tunesmith.worker.v1 import worker_service_pb2
 from bench.memory.cases import Case
 from workers.actor import MAX_PRIMITIVES, PRIMITIVES_VARIABLE, use_threads_of_a_plain_script
 from workers.own_thread import in_own_thread
+from workers.training.sink import Nobody
 
 
-class Listener:
+class Listener(Nobody):
     """A sink that keeps the figures."""
 
     def __init__(self) -> None:
         self.figures = job_pb2.JobFigures()
         self.steady_bytes = 0.0
 
-    def stage(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
-    def evaluated(self, step: int, loss: float) -> None: ...
-    def histograms(self, histograms: Any) -> None: ...
-    def hung(self, error: Any) -> None: ...
-    def add_artifacts(self, kind: Any, name: str, step: int, folder: Path) -> None: ...
-
     def metrics(self, step: int, values: dict[str, float]) -> None:
         self.steady_bytes = values.get("memory_bytes", self.steady_bytes)
 
     def measured(self, figures: job_pb2.JobFigures) -> None:
         self.figures.MergeFrom(figures)
-
-    def directive(self) -> Any:
-        return worker_service_pb2.DIRECTIVE_CONTINUE
 
 
 def main(folder: Path) -> None:

@@ -19,23 +19,15 @@ from bench.step_time.cases import EVERY, Case
 from workers import devices
 from workers.actor import MAX_PRIMITIVES, PRIMITIVES_VARIABLE, use_threads_of_a_plain_script
 from workers.own_thread import in_own_thread
+from workers.training.sink import Nobody
 
 MARK = "TOLD "
 # As an idle pool goes about it.
 SLICE_S = 0.15
 
 
-class Nobody:
-    """A sink that nobody listens to."""
-
-    def stage(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
-    def metrics(self, step: int, values: dict[str, float]) -> None: ...
-    def evaluated(self, step: int, loss: float) -> None: ...
-    def histograms(self, histograms: Any) -> None: ...
-    def hung(self, error: Any) -> None: ...
-    def add_artifacts(self, kind: Any, name: str, step: int, folder: Path) -> None: ...
+class Listener(Nobody):
+    """A sink that keeps what a step took."""
 
     def __init__(self) -> None:
         self.step_seconds = 0.0
@@ -43,9 +35,6 @@ class Nobody:
     def measured(self, figures: Any) -> None:
         if figures.HasField("step_seconds"):
             self.step_seconds = figures.step_seconds
-
-    def directive(self) -> Any:
-        return worker_service_pb2.DIRECTIVE_CONTINUE
 
 
 def main() -> None:
@@ -82,7 +71,7 @@ def _train(base: Path, case: Case) -> dict[str, Any]:
     assignment = worker_service_pb2.Assignment(provider="local", configuration=case.configuration())
     assignment.base_model.display_name = case.shape
     assignment.training_dataset.format = dataset_pb2.DATASET_FORMAT_TEXT
-    work, sink = base / "work", Nobody()
+    work, sink = base / "work", Listener()
     inputs = Inputs(str(base / "base"), None, base / f"{case.name}.jsonl", None, work)
     try:
         in_own_thread(lambda: run(assignment, inputs, sink))

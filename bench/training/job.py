@@ -22,21 +22,15 @@ from bench.training.script import MARK
 from services.chassis.knobs import resolve_defaults
 from workers.actor import MAX_PRIMITIVES, PRIMITIVES_VARIABLE, use_threads_of_a_plain_script
 from workers.own_thread import in_own_thread
+from workers.training.sink import Nobody
 
 
-class Listener:
+class Listener(Nobody):
     """A sink that reads its figures as a reporter would, and keeps the loss."""
 
     def __init__(self) -> None:
         self.figures = job_pb2.JobFigures()
         self.last_loss = 0.0
-
-    def stage(self, message: str) -> None: ...
-    def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
-    def evaluated(self, step: int, loss: float) -> None: ...
-    def histograms(self, histograms: Any) -> None: ...
-    def hung(self, error: Any) -> None: ...
-    def add_artifacts(self, kind: Any, name: str, step: int, folder: Path) -> None: ...
 
     def warning(self, message: str) -> None:
         sys.stderr.write(f"{message}\n")
@@ -46,9 +40,6 @@ class Listener:
 
     def measured(self, figures: job_pb2.JobFigures) -> None:
         self.figures.MergeFrom(figures)
-
-    def directive(self) -> Any:
-        return worker_service_pb2.DIRECTIVE_CONTINUE
 
 
 class Trained(Exception):

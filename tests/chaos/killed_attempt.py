@@ -6,12 +6,12 @@ import shutil
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tunesmith.job.v1 import artifact_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
 from workers.training.inputs import Inputs
+from workers.training.sink import Nobody
 
 POINTS = "points.jsonl"
 _STATES = "states"
@@ -60,7 +60,7 @@ def run_attempt(assignment: bytes, inputs: Inputs, folder: Path, number: int, ki
     run(worker_service_pb2.Assignment.FromString(assignment), own, _Disk(folder, kill))
 
 
-class _Disk:
+class _Disk(Nobody):
     """A sink that keeps on disk what a service would keep, as durably."""
 
     def __init__(self, folder: Path, kill: Kill | None) -> None:
@@ -89,14 +89,6 @@ class _Disk:
         shutil.rmtree(place, ignore_errors=True)
         arriving.rename(place)
         self._die("stored")
-
-    def stage(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
-    def evaluated(self, step: int, loss: float) -> None: ...
-    def measured(self, figures: Any) -> None: ...
-    def histograms(self, histograms: Any) -> None: ...
-    def hung(self, error: Exception) -> None: ...
 
     def _die(self, moment: str) -> None:
         if self._kill is not None and self._step >= self._kill.step and moment == self._kill.moment:

@@ -1,6 +1,5 @@
 """What each process of a training does, once torch's process group is there."""
 
-import traceback
 from contextlib import nullcontext
 
 import torch
@@ -8,10 +7,8 @@ import torch
 from workers.distributed.attempt import SharedAttempt
 from workers.distributed.processes import Processes
 from workers.providers.local import hardware
-from workers.training.attempt import Assignment
+from workers.training.attempt import Assignment, nothing_left_over
 from workers.training.inputs import Inputs
-from workers.training.memory import release
-from workers.training.optimizer_state import forget_overrides
 from workers.training.quiet import quiet
 from workers.training.recipes import recipe_of
 from workers.training.sink import Sink
@@ -24,7 +21,7 @@ def run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
     `sink` is heard in the first process alone. Raises what `workers.training.attempt.run` raises.
     """
     configuration = assignment.configuration
-    try:
+    with nothing_left_over():
         strategy = hardware.strategy(configuration, assignment.base_model.parameter_count)
         processes = Processes()
         # One of them tells the outside, too.
@@ -32,10 +29,3 @@ def run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
         with quiet(), telling as heard:
             attempt = SharedAttempt(assignment, inputs, heard, processes, strategy, on_gpu=torch.cuda.is_available())
             recipe_of(configuration.method.objective)(attempt)
-    except BaseException as error:
-        # The frames that the exception went through hold the model and its gradients for as long as somebody holds it.
-        traceback.clear_frames(error.__traceback__)
-        raise
-    finally:
-        forget_overrides()
-        release()

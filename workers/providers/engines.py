@@ -1,11 +1,15 @@
 """Engines that are not installed with Tunesmith: which a pool may be given, and what each wants in its environment."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from tunesmith.config.v1 import method_pb2, model_pb2
+
+from workers.providers.execution import quantization_bits
 from workers.providers.provider import JobConfiguration
 
 SETTING = "TUNESMITH_ENGINES"
+# What only frozen weights are stored in.
+QUANTIZED = (model_pb2.MODEL_PRECISION_INT4, model_pb2.MODEL_PRECISION_INT8)
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,8 @@ def wanted(provider: str) -> str:
     return f"start an agent with {SETTING}={provider} {where}, or use provider local"
 
 
-def settings_of(provider: str) -> Callable[[JobConfiguration], Iterable[str]]:
-    """Whose settings there are in `metadata`, as suffixes of its path; of the provider's own each."""
-
-    def suffixes(configuration: JobConfiguration) -> Iterator[str]:
-        for key, value in configuration.metadata.fields.items():
-            own = value.struct_value.fields if key == provider else {}
-            yield from (f".{key}.{inner}" for inner in own)
-            if not own:
-                yield f".{key}"
-
-    return suffixes
+def bits_of(resolved: JobConfiguration) -> int:
+    """Bits of a frozen weight; 0 if none is quantized. LoRA over quantized weights is QLoRA by another name."""
+    if resolved.method.type == method_pb2.TRAINING_METHOD_LORA and resolved.model.precision in QUANTIZED:
+        return 8 if resolved.model.precision == model_pb2.MODEL_PRECISION_INT8 else 4
+    return quantization_bits(resolved)

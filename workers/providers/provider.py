@@ -143,6 +143,19 @@ class Provider:
                         yield provider_pb2.Limitation(field_path=path, value=value.name, action=choices.action, reason=reason)
 
 
+def settings_of(provider: str) -> Callable[[JobConfiguration], Iterable[str]]:
+    """Whose settings there are in `metadata`, as suffixes of its path; of the provider's own each."""
+
+    def suffixes(configuration: JobConfiguration) -> Iterator[str]:
+        for key, value in configuration.metadata.fields.items():
+            own = value.struct_value.fields if key == provider else {}
+            yield from (f".{key}.{inner}" for inner in own)
+            if not own:
+                yield f".{key}"
+
+    return suffixes
+
+
 # The chassis has such walks too, but a provider imports nothing of the services, so that anything can import it.
 def _leaves(descriptor: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Path and descriptor of every leaf below a message, in the order of the form."""

@@ -3,12 +3,13 @@
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import set_seed
+from transformers import PrinterCallback, set_seed
 from tunesmith.config.v1 import method_pb2
 from tunesmith.job.v1 import artifact_pb2
 from tunesmith.worker.v1 import worker_service_pb2
@@ -29,6 +30,7 @@ from workers.training.optimizer_state import forget_overrides
 from workers.training.quiet import quiet
 from workers.training.recipes import recipe_of
 from workers.training.recorder import Recorder
+from workers.training.run_length import leave_room_to_fall, total_steps
 from workers.training.saving import save_weights
 from workers.training.sink import Sink, obey
 from workers.training.trackers import tracked
@@ -76,13 +78,16 @@ class Attempt:
         obey(self.sink)
         self.sink.stage(message)
 
-    def train(self, trainer: Any, total_steps: int, processor: Any) -> None:
+    def train(self, trainer: Any, processor: Any) -> None:
         """Train from where an earlier attempt stood, or from the beginning, and store the result.
 
         `trainer` is Durable; `processor` is the tokenizer or image processor that is saved beside the weights.
         """
         obey(self.sink)
-        facts = facts_of(self.assignment, total_steps)
+        # It prints every step's figures to standard output.
+        trainer.remove_callback(PrinterCallback)
+        leave_room_to_fall(trainer)
+        facts = facts_of(self.assignment, total_steps(trainer))
 
         def store_what_is_due(step: int) -> None:
             is_state_due = self.recorder.is_state_due()
@@ -229,9 +234,15 @@ def run(assignment: Assignment, inputs: Inputs, sink: Sink) -> None:
 
     May be called again and again in one process: nothing is left over, and an equal job gets equal losses.
     """
+    with nothing_left_over(), quiet(), tracked(assignment, sink) as heard:
+        recipe_of(assignment.configuration.method.objective)(Attempt(assignment, inputs, heard))
+
+
+@contextmanager
+def nothing_left_over() -> Iterator[None]:
+    """A run that leaves its process as it found it, however it ends."""
     try:
-        with quiet(), tracked(assignment, sink) as heard:
-            recipe_of(assignment.configuration.method.objective)(Attempt(assignment, inputs, heard))
+        yield
     except BaseException as error:
         # The frames that the exception went through hold the model and its gradients for as long as somebody holds it.
         traceback.clear_frames(error.__traceback__)

@@ -1,5 +1,6 @@
 """Loading the base model, and seeing at once what would make training on it fail later."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -33,10 +34,7 @@ def load_base(inputs: Inputs, plan: TrainingPlan) -> tuple[PreTrainedModel, PreT
     loaded: Any = AutoModelForCausalLM.from_pretrained(inputs.base_model, output_loading_info=True, **arguments)
     model, loading = loaded
     keep_differentiable(model)
-    if loading["missing_keys"]:
-        names = ", ".join(sorted(loading["missing_keys"])[:5])
-        text = f"the base model's files lack weights ({names}), which would start random; register a complete causal model"
-        raise FailedPrecondition("BASE_MODEL_INCOMPLETE", text)
+    check_complete(loading["missing_keys"], "causal model")
     tokenizer = AutoTokenizer.from_pretrained(inputs.base_model, trust_remote_code=False, **_pinned(inputs))
     if "rope_scaling" in plan.weights:
         tokenizer.model_max_length = max(tokenizer.model_max_length, positions.position_count(model) or 0)
@@ -62,6 +60,15 @@ def loading_arguments(inputs: Inputs, plan: TrainingPlan) -> dict[str, Any]:
         given["config"] = AutoConfig.from_pretrained(inputs.base_model, trust_remote_code=False, **_pinned(inputs))
         positions.stretch(given["config"], scaling)
     return given
+
+
+def check_complete(missing: Iterable[str], kind: str = "model") -> None:
+    """Raise FailedPrecondition if weights are missing that the base model's files should have; `kind` is what to register."""
+    names = sorted(missing)
+    if names:
+        shown = ", ".join(names[:5])
+        text = f"the base model's files lack weights ({shown}), which would start random; register a complete {kind}"
+        raise FailedPrecondition("BASE_MODEL_INCOMPLETE", text)
 
 
 def keep_differentiable(model: PreTrainedModel) -> None:

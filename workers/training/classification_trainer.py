@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from workers.training.attempt import Attempt
 from workers.training.durable import Durable
-from workers.training.trainer import leave_room_to_fall
 
 # How much of a batch was read: tokens of text, or patches of pictures.
 Count = Callable[[dict[str, torch.Tensor]], int]
@@ -64,9 +63,6 @@ def make_trainer(
         data_collator=collate,
         callbacks=[attempt.recorder],
     )
-    # It prints every step's figures to standard output.
-    trainer.remove_callback(PrinterCallback)
-    leave_room_to_fall(trainer)
     return trainer
 
 

@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from services.chassis.errors import FailedPrecondition, InvalidArgument
 from workers.providers.local.method import ALL_LINEAR
 from workers.providers.local.plan import TrainingPlan
-from workers.training.base import check_modules, keep_differentiable, loading_arguments
+from workers.training.base import check_complete, check_modules, keep_differentiable, loading_arguments
 from workers.training.inputs import Inputs
 from workers.training.labels import Labels
 
@@ -116,10 +116,7 @@ def _load(auto: Any, inputs: Inputs, plan: TrainingPlan, labels: Labels) -> tupl
     keep_differentiable(model)
     new = set(loading["missing_keys"]) | {entry[0] for entry in loading["mismatched_keys"]}
     heads = _heads(model)
-    lost = sorted(key for key in new if not _starts_new(key, heads))
-    if lost:
-        text = f"the base model's files lack weights ({', '.join(lost[:5])}), which would start random; register a complete model"
-        raise FailedPrecondition("BASE_MODEL_INCOMPLETE", text)
+    check_complete(key for key in new if not _starts_new(key, heads))
     poolers = {key[: key.index(_POOLER) + len(_POOLER)] for key in new if _pooler(key)}
     return model, (*heads, *sorted(poolers))
 

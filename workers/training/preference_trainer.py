@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow.compute
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import disable_dropout_in_model
 
@@ -17,7 +17,7 @@ from workers.training.job_rows import TRAINING_PATH, VALIDATION_PATH
 from workers.training.row_table import table_of
 from workers.training.rows import Row
 from workers.training.sink import Sink
-from workers.training.trainer import fitting_arguments, leave_room_to_fall
+from workers.training.trainer import fitting_arguments
 
 # Of a tokenised pair.
 COLUMNS = ["prompt_ids", "chosen_ids", "rejected_ids"]
@@ -93,12 +93,9 @@ def make_preference_trainer(
     if reference_free:
         # A new one: trl has given the first one the forward pass of a language model.
         trainer.ref_model = NoReference(model.config)
-    # It prints every step's figures to standard output.
-    trainer.remove_callback(PrinterCallback)
     _check_pairs(trainer.train_dataset, len(training), arguments.max_length, TRAINING_PATH, sink)
     if validation:
         _check_pairs(trainer.eval_dataset, len(validation), arguments.max_length, VALIDATION_PATH, sink)
-    leave_room_to_fall(trainer)
     return trainer
 
 

@@ -1,13 +1,12 @@
 """trl's supervised trainer, made from a plan and two datasets."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from services.chassis.errors import InvalidArgument
@@ -92,8 +91,6 @@ def make_trainer(
         peft_config=adapter_config(attempt.inputs, plan),
         callbacks=[attempt.recorder],
     )
-    # It prints every step's figures to standard output.
-    trainer.remove_callback(PrinterCallback)
     trainer.check_rows("train", len(training), TRAINING_PATH, sink)
     if validation:
         trainer.check_rows("eval", len(validation), VALIDATION_PATH, sink)
@@ -101,7 +98,6 @@ def make_trainer(
         # Flash attention refuses what is not in the precision that it is trained in.
         with trainer.accelerator.autocast():
             check_that_documents_stay_apart(trainer.model, model)
-    leave_room_to_fall(trainer)
     return trainer
 
 
@@ -119,23 +115,6 @@ def fitting_arguments(plan: TrainingPlan, model: PreTrainedModel, sink: Sink) ->
 
 def _config(plan: TrainingPlan, model: PreTrainedModel, folder: Path, sink: Sink) -> SFTConfig:
     return SFTConfig(output_dir=str(folder), use_cpu=not torch.cuda.is_available(), **fitting_arguments(plan, model, sink))
-
-
-def leave_room_to_fall(trainer: Any) -> None:
-    """transformers divides a polynomial curve by the steps left after the warm-up, which may be none."""
-    if trainer.args.lr_scheduler_type == "polynomial":
-        steps = total_steps(trainer)
-        trainer.args.warmup_steps = min(trainer.args.get_warmup_steps(steps), steps - 1)
-
-
-def total_steps(trainer: Any) -> int:
-    """Optimiser steps of the whole run."""
-    arguments = trainer.args
-    if arguments.max_steps > 0:
-        return arguments.max_steps
-    rows: Any = trainer.train_dataset
-    batches = math.ceil(len(rows) / (arguments.per_device_train_batch_size * arguments.world_size))
-    return int(arguments.num_train_epochs) * math.ceil(batches / arguments.gradient_accumulation_steps)
 
 
 def _check_rows(dataset: Any, row_count: int, max_length: Any, field_path: str, sink: Sink) -> None:

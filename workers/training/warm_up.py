@@ -1,22 +1,20 @@
 """A first run, so that the first job does not pay for what a process does once."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from tunesmith.config.v1 import method_pb2, model_pb2, optimizations_pb2
-from tunesmith.job.v1 import artifact_pb2, histogram_pb2, job_pb2
 from tunesmith.registry.v1 import dataset_pb2
 from tunesmith.worker.v1 import worker_service_pb2
 
-from services.chassis.errors import ServiceError
 from services.chassis.knobs import resolve_defaults
 from workers.training.attempt import run
 from workers.training.inputs import Inputs
 from workers.training.quiet import quiet
+from workers.training.sink import Nobody
 
 ROW_COUNT = 4
 STEP_COUNT = 2
@@ -34,7 +32,7 @@ def warm_up(folder: Path) -> None:
         _write_model(base)
     rows.write_text("".join(json.dumps({"prompt": "a" * 40, "completion": "b" * (40 + n)}) + "\n" for n in range(ROW_COUNT)))
     assignment = _assignment()
-    run(assignment, Inputs(str(base), None, rows, None, folder / "work"), _Nobody())
+    run(assignment, Inputs(str(base), None, rows, None, folder / "work"), Nobody())
 
 
 def _write_model(folder: Path) -> None:
@@ -71,20 +69,3 @@ def _assignment() -> worker_service_pb2.Assignment:
     configuration.optimizations.enabled.append(optimizations_pb2.OPTIMIZATION_FEATURE_DYNAMIC_PADDING)
     resolve_defaults(configuration)
     return assignment
-
-
-class _Nobody:
-    """A sink that nobody listens to."""
-
-    def stage(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def progress(self, step: int, total_steps: int, epoch: float, remaining_s: float | None) -> None: ...
-    def metrics(self, step: int, values: dict[str, float]) -> None: ...
-    def evaluated(self, step: int, loss: float) -> None: ...
-    def add_artifacts(self, kind: artifact_pb2.ArtifactKind, name: str, step: int, folder: Path) -> None: ...
-    def measured(self, figures: job_pb2.JobFigures) -> None: ...
-    def histograms(self, histograms: Sequence[histogram_pb2.WeightHistogram]) -> None: ...
-    def hung(self, error: ServiceError) -> None: ...
-
-    def directive(self) -> worker_service_pb2.Directive:
-        return worker_service_pb2.DIRECTIVE_CONTINUE

@@ -222,7 +222,7 @@ def test_a_soft_prompt_begins_with_its_text_or_with_tokens_of_the_seed(
 ) -> None:
     begins: list[torch.Tensor] = []
 
-    def look(_: Attempt, trainer: Any, __: int, ___: Any) -> None:
+    def look(_: Attempt, trainer: Any, __: Any) -> None:
         begins.append(trainer.model.prompt_encoder["default"].embedding.weight.detach().clone())
 
     monkeypatch.setattr(Attempt, "train", look)

@@ -58,7 +58,7 @@ class Prepared:
         self.rows: list[tuple[list[int], list[int]]] = []
         self.tokenizer = AutoTokenizer.from_pretrained(base)
 
-        def look(_: Attempt, trainer: Any, __: int, ___: Any) -> None:
+        def look(_: Attempt, trainer: Any, __: Any) -> None:
             dataset = trainer.documents["train"]
             self.rows = [(row["input_ids"], row["labels"]) for row in dataset]
             assert all(

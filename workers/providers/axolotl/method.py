@@ -5,8 +5,9 @@ from typing import Any
 
 from tunesmith.config.v1 import method_pb2
 
-from workers.providers.axolotl.model import bits_of
-from workers.providers.local import preference
+from workers.providers.engines import bits_of
+from workers.providers.local import preference, soft_prompt
+from workers.providers.local.method import LORA_METHODS, target_modules
 from workers.providers.local.rules import choice
 from workers.providers.provider import (
     CONVERTED,
@@ -20,8 +21,6 @@ from workers.providers.provider import (
     refused,
 )
 
-ALL_LINEAR = "all-linear"
-_LORA_METHODS = (method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_METHOD_QLORA)
 _NO_PROMPT = "Axolotl trains no soft prompts; use LORA with a small rank, or provider local"
 METHODS = Choices(
     {
@@ -29,11 +28,7 @@ METHODS = Choices(
         method_pb2.TRAINING_METHOD_LORA: "Axolotl gets adapter='lora'",
         method_pb2.TRAINING_METHOD_QLORA: "Axolotl gets adapter='qlora', or 'lora' over weights of 8 bits",
     },
-    {
-        method_pb2.TRAINING_METHOD_PROMPT_TUNING: _NO_PROMPT,
-        method_pb2.TRAINING_METHOD_PREFIX_TUNING: _NO_PROMPT,
-        method_pb2.TRAINING_METHOD_P_TUNING: _NO_PROMPT,
-    },
+    dict.fromkeys(soft_prompt.PEFT_TYPES, _NO_PROMPT),
     REFUSED,
 )
 _NO_TEACHER = "Axolotl learns from a teacher's stored answers only; use SFT on answers that the teacher wrote, or provider local"
@@ -69,7 +64,7 @@ def is_dpo(resolved: JobConfiguration) -> bool:
 
 
 def _adapter(resolved: JobConfiguration) -> dict[str, Any]:
-    if resolved.method.type not in _LORA_METHODS:
+    if resolved.method.type not in LORA_METHODS:
         return {}
     lora = resolved.method.lora_config
     # Axolotl's name for adapters over 4 bits; over 8 it takes plain LoRA.
@@ -86,9 +81,8 @@ def _adapter(resolved: JobConfiguration) -> dict[str, Any]:
 
 
 def _modules(trainable_modules: str) -> dict[str, Any]:
-    if trainable_modules == ALL_LINEAR:
-        return {"lora_target_linear": True}
-    return {"lora_target_modules": [name.strip() for name in trainable_modules.split(",")]}
+    names = target_modules(trainable_modules)
+    return {"lora_target_linear": True} if isinstance(names, str) else {"lora_target_modules": names}
 
 
 def _preferences(resolved: JobConfiguration) -> dict[str, Any]:
@@ -104,7 +98,7 @@ def _preferences(resolved: JobConfiguration) -> dict[str, Any]:
 
 def _lora(describe: Callable[[method_pb2.LoraConfiguration], Lowered]) -> Rule:
     def rule(resolved: JobConfiguration) -> list[Lowered]:
-        if resolved.method.type not in _LORA_METHODS:
+        if resolved.method.type not in LORA_METHODS:
             return [Lowered(DROPPED, "only LORA and QLORA make an adapter; remove method.lora_config")]
         return [describe(resolved.method.lora_config)]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from tunesmith.config.v1 import method_pb2, model_pb2
 
-from workers.providers.execution import quantization_bits
+from workers.providers.engines import QUANTIZED, bits_of
 from workers.providers.local.rules import choice, sent
 from workers.providers.provider import (
     CONVERTED,
@@ -36,7 +36,6 @@ _FORMATS: dict[model_pb2.ModelPrecision, dict[str, Any]] = {
     model_pb2.MODEL_PRECISION_FP16: {"bf16": False, "fp16": True},
     model_pb2.MODEL_PRECISION_FP8: {"bf16": True, "fp8": True, "torch_compile": True},
 }
-_WHOLE = (model_pb2.MODEL_PRECISION_INT4, model_pb2.MODEL_PRECISION_INT8)
 
 
 def arguments(resolved: JobConfiguration) -> dict[str, Any]:
@@ -54,15 +53,8 @@ def arguments(resolved: JobConfiguration) -> dict[str, Any]:
     return given
 
 
-def bits_of(resolved: JobConfiguration) -> int:
-    """Bits of a frozen weight; 0 if none is quantized. Plain LoRA over quantized weights is QLoRA by another name."""
-    if resolved.method.type == method_pb2.TRAINING_METHOD_LORA and resolved.model.precision in _WHOLE:
-        return 8 if resolved.model.precision == model_pb2.MODEL_PRECISION_INT8 else 4
-    return quantization_bits(resolved)
-
-
 def _precision(resolved: JobConfiguration) -> list[Lowered]:
-    if resolved.method.type == method_pb2.TRAINING_METHOD_FULL and resolved.model.precision in _WHOLE:
+    if resolved.method.type == method_pb2.TRAINING_METHOD_FULL and resolved.model.precision in QUANTIZED:
         return [Lowered(REFUSED, "quantized weights can't be trained; use BF16, or set method.type to QLORA")]
     return choice(PRECISIONS, lambda configuration: configuration.model.precision)(resolved)
 

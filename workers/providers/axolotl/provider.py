@@ -11,8 +11,8 @@ from workers.providers.axolotl import (
     schedule,
 )
 from workers.providers.axolotl.translation import translate
-from workers.providers.engines import settings_of, wanted
-from workers.providers.provider import DROPPED, NeverActs, Provider, Rule, dropped
+from workers.providers.engines import wanted
+from workers.providers.provider import DROPPED, NeverActs, Provider, Rule, dropped, settings_of
 
 PROVIDER_ID = "axolotl"
 

@@ -1,6 +1,5 @@
 """The `local` provider: transformers, peft and trl on the pool's own device."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,18 +17,9 @@ from workers.providers.local import (
 from workers.providers.local.execution import execution
 from workers.providers.local.plan import plan
 from workers.providers.local.rules import sent
-from workers.providers.provider import DROPPED, JobConfiguration, NeverActs, Provider, Rule
+from workers.providers.provider import DROPPED, JobConfiguration, NeverActs, Provider, Rule, settings_of
 
 PROVIDER_ID = "local"
-
-
-def _settings(configuration: JobConfiguration) -> Iterator[str]:
-    """Whose settings there are, as suffixes of a path; of one's own each."""
-    for key, value in configuration.metadata.fields.items():
-        own = value.struct_value.fields if key == PROVIDER_ID else {}
-        yield from (f".{key}.{inner}" for inner in own)
-        if not own:
-            yield f".{key}"
 
 
 RULES: dict[str, Rule] = {
@@ -42,7 +32,9 @@ RULES: dict[str, Rule] = {
     **hardware.RULES,
     **integrations.RULES,
     "output.suffix": sent("the result's model card is titled with it"),
-    "metadata": NeverActs(DROPPED, "local has no settings of its own and reads no other provider's; remove it", _settings),
+    "metadata": NeverActs(
+        DROPPED, "local has no settings of its own and reads no other provider's; remove it", settings_of(PROVIDER_ID)
+    ),
 }
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from tunesmith.config.v1 import method_pb2, model_pb2
 
-from workers.providers.execution import held_dtype, quantization_bits
-from workers.providers.local.method import ALL_LINEAR, target_modules
+from workers.providers.engines import QUANTIZED, bits_of
+from workers.providers.execution import held_dtype
+from workers.providers.local import soft_prompt
+from workers.providers.local.method import ALL_LINEAR, LORA_METHODS, target_modules
 from workers.providers.local.model import has_master_weights, quantizes_scales
 from workers.providers.local.rules import choice, sent
 from workers.providers.provider import (
@@ -24,8 +26,6 @@ from workers.providers.unsloth.optimizations import checkpointing
 
 # What Unsloth has kernels for; peft's own all-linear is left to peft.
 LINEAR_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_LORA_METHODS = (method_pb2.TRAINING_METHOD_LORA, method_pb2.TRAINING_METHOD_QLORA)
-_INTEGERS = (model_pb2.MODEL_PRECISION_INT4, model_pb2.MODEL_PRECISION_INT8)
 
 _NO_PROMPT = "Unsloth trains no soft prompts; use LORA with a small rank, or provider local"
 METHODS = Choices(
@@ -34,11 +34,7 @@ METHODS = Choices(
         method_pb2.TRAINING_METHOD_LORA: "FastLanguageModel.get_peft_model puts an adapter beside the frozen weights",
         method_pb2.TRAINING_METHOD_QLORA: "FastLanguageModel.from_pretrained gets load_in_4bit=True, or load_in_8bit=True",
     },
-    {
-        method_pb2.TRAINING_METHOD_PROMPT_TUNING: _NO_PROMPT,
-        method_pb2.TRAINING_METHOD_PREFIX_TUNING: _NO_PROMPT,
-        method_pb2.TRAINING_METHOD_P_TUNING: _NO_PROMPT,
-    },
+    dict.fromkeys(soft_prompt.PEFT_TYPES, _NO_PROMPT),
     REFUSED,
 )
 _ONLY_SFT = "unsloth is set up for supervised fine-tuning here; use objective SFT, or provider local"
@@ -63,13 +59,6 @@ PRECISIONS = Choices(
     {model_pb2.MODEL_PRECISION_FP8: "Unsloth's 8-bit floats want a server of its own for generating; use BF16 or INT8"},
     REFUSED,
 )
-
-
-def bits_of(resolved: JobConfiguration) -> int:
-    """Bits of a frozen weight; 0 if none is quantized. LoRA over quantized weights is QLoRA by another name."""
-    if resolved.method.type == method_pb2.TRAINING_METHOD_LORA and resolved.model.precision in _INTEGERS:
-        return 8 if resolved.model.precision == model_pb2.MODEL_PRECISION_INT8 else 4
-    return quantization_bits(resolved)
 
 
 def loader(resolved: JobConfiguration) -> dict[str, Any]:
@@ -98,7 +87,7 @@ def loader(resolved: JobConfiguration) -> dict[str, Any]:
 
 def adapter(resolved: JobConfiguration) -> dict[str, Any] | None:
     """For `FastLanguageModel.get_peft_model`; None trains every weight."""
-    if resolved.method.type not in _LORA_METHODS:
+    if resolved.method.type not in LORA_METHODS:
         return None
     lora = resolved.method.lora_config
     modules = target_modules(lora.trainable_modules)
@@ -116,7 +105,7 @@ def adapter(resolved: JobConfiguration) -> dict[str, Any] | None:
 
 
 def _precision(resolved: JobConfiguration) -> list[Lowered]:
-    if resolved.method.type == method_pb2.TRAINING_METHOD_FULL and resolved.model.precision in _INTEGERS:
+    if resolved.method.type == method_pb2.TRAINING_METHOD_FULL and resolved.model.precision in QUANTIZED:
         return [Lowered(REFUSED, "quantized weights can't be trained; use BF16, or set method.type to QLORA")]
     return choice(PRECISIONS, lambda configuration: configuration.model.precision)(resolved)
 
@@ -139,7 +128,7 @@ def _master_weights(resolved: JobConfiguration) -> list[Lowered]:
 
 def _lora(describe: Callable[[method_pb2.LoraConfiguration], Lowered]) -> Rule:
     def rule(resolved: JobConfiguration) -> list[Lowered]:
-        if resolved.method.type not in _LORA_METHODS:
+        if resolved.method.type not in LORA_METHODS:
             return [Lowered(DROPPED, "only LORA and QLORA make an adapter; remove method.lora_config")]
         return [describe(resolved.method.lora_config)]
 

@@ -3,10 +3,10 @@
 from tunesmith.config.v1 import datasets_pb2, method_pb2
 from tunesmith.registry.v1 import dataset_pb2
 
-from workers.providers.engines import settings_of, wanted
+from workers.providers.engines import wanted
 from workers.providers.local import datasets, optimizer, schedule
 from workers.providers.local.script.rows import CONVERSIONS
-from workers.providers.provider import DROPPED, REFUSED, FieldLowering, NeverActs, Provider, Rule, dropped
+from workers.providers.provider import DROPPED, REFUSED, FieldLowering, NeverActs, Provider, Rule, dropped, settings_of
 from workers.providers.unsloth import loading, optimizations
 from workers.providers.unsloth.translation import translate
 

@@ -4,16 +4,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, PrinterCallback
+from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
 from services.chassis.errors import FailedPrecondition, InvalidArgument
 from workers.training.attempt import Attempt
-from workers.training.base import adapter_config, check_modules, keep_differentiable, loading_arguments
+from workers.training.base import adapter_config, check_complete, check_modules, keep_differentiable, loading_arguments
 from workers.training.durable import Durable
 from workers.training.images import PictureRows, require_pillow
 from workers.training.job_rows import TRAINING_PATH, VALIDATION_PATH
-from workers.training.trainer import leave_room_to_fall, total_steps
 
 
 class CaptionTrainer(Durable, SFTTrainer):
@@ -57,10 +56,7 @@ def train(attempt: Attempt) -> None:
         peft_config=adapter_config(inputs, plan),
         callbacks=[attempt.recorder],
     )
-    # It prints every step's figures to standard output.
-    trainer.remove_callback(PrinterCallback)
-    leave_room_to_fall(trainer)
-    attempt.train(trainer, total_steps(trainer), processor)
+    attempt.train(trainer, processor)
 
 
 def _load(attempt: Attempt) -> tuple[PreTrainedModel, Any]:
@@ -74,10 +70,7 @@ def _load(attempt: Attempt) -> tuple[PreTrainedModel, Any]:
         text = "the base model does not read pictures and write text; choose one that does, or train on rows of text"
         raise FailedPrecondition("BASE_MODEL_READS_NO_PICTURES", text) from error
     model, loading = loaded
-    if loading["missing_keys"]:
-        names = ", ".join(sorted(loading["missing_keys"])[:5])
-        text = f"the base model's files lack weights ({names}), which would start random; register a complete model"
-        raise FailedPrecondition("BASE_MODEL_INCOMPLETE", text)
+    check_complete(loading["missing_keys"])
     if getattr(processor, "image_processor", None) is None or not processor.chat_template:
         text = "the base model has no processor with a chat template, which says where a picture stands; register it with both"
         raise FailedPrecondition("BASE_MODEL_WITHOUT_PROCESSOR", text)

@@ -12,7 +12,7 @@ from workers.training.images import LabelledPictures, PictureReader, PictureRows
 from workers.training.job_rows import TRAINING_PATH, VALIDATION_PATH, check_datasets, read_job_rows
 from workers.training.labelled_texts import LabelledTexts, TextCollator, numbers
 from workers.training.labels import Labels
-from workers.training.trainer import fitting_arguments, total_steps
+from workers.training.trainer import fitting_arguments
 
 
 def train(attempt: Attempt) -> None:
@@ -50,7 +50,7 @@ def _train_on_texts(attempt: Attempt) -> None:
         TextCollator(tokenizer, fitting["pad_to_multiple_of"] and max_length),
         lambda batch: int(batch["attention_mask"].sum()),
     )
-    attempt.train(trainer, total_steps(trainer), tokenizer)
+    attempt.train(trainer, tokenizer)
 
 
 def _train_on_pictures(attempt: Attempt) -> None:
@@ -83,4 +83,4 @@ def _train_on_pictures(attempt: Attempt) -> None:
         collate_pictures,
         lambda batch: patch_count(batch, patch_size),
     )
-    attempt.train(trainer, total_steps(trainer), classifier.processor)
+    attempt.train(trainer, classifier.processor)

@@ -18,7 +18,7 @@ from workers.training.learnable_rows import read_learnable_rows
 from workers.training.packing import attend_by_document, check_that_documents_stay_apart
 from workers.training.positions import position_count
 from workers.training.teacher import load_teacher
-from workers.training.trainer import make_trainer, total_steps
+from workers.training.trainer import make_trainer
 
 
 def train(attempt: Attempt) -> None:
@@ -36,7 +36,7 @@ def train(attempt: Attempt) -> None:
     make = partial(DistillationTrainer, teacher=teacher, **settings)
     trainer = make_trainer(attempt, model, tokenizer, training, validation, make)
 
-    attempt.train(trainer, total_steps(trainer), tokenizer)
+    attempt.train(trainer, tokenizer)
 
 
 def _teacher(attempt: Attempt, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel | None:

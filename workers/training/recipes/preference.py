@@ -14,7 +14,6 @@ from workers.training.base import check_chat_template, load_base
 from workers.training.job_rows import check_datasets, read_job_rows
 from workers.training.preference_trainer import make_preference_trainer
 from workers.training.rows import Row
-from workers.training.trainer import total_steps
 
 STRATEGY_PATH = "datasets.strategy"
 
@@ -38,7 +37,7 @@ def train(attempt: Attempt) -> None:
         check_chat_template(tokenizer, assistant_only=False)
     trainer = make_preference_trainer(attempt, model, reference, tokenizer, training, validation)
 
-    attempt.train(trainer, total_steps(trainer), tokenizer)
+    attempt.train(trainer, tokenizer)
 
 
 def are_turns(pairs: list[Row], strategy: datasets_pb2.DatasetStrategy) -> bool:

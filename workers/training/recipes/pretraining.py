@@ -9,7 +9,7 @@ from workers.training.attempt import Attempt
 from workers.training.base import load_base
 from workers.training.document_pieces import PretrainingTrainer
 from workers.training.job_rows import check_datasets, read_job_rows
-from workers.training.trainer import make_trainer, total_steps
+from workers.training.trainer import make_trainer
 
 
 def train(attempt: Attempt) -> None:
@@ -24,4 +24,4 @@ def train(attempt: Attempt) -> None:
     training, validation = read_job_rows(attempt)
     trainer = make_trainer(attempt, model, tokenizer, training, validation, make=PretrainingTrainer)
 
-    attempt.train(trainer, total_steps(trainer), tokenizer)
+    attempt.train(trainer, tokenizer)

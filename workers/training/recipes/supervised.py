@@ -11,7 +11,7 @@ from workers.training.attempt import Attempt
 from workers.training.base import load_base
 from workers.training.job_rows import check_datasets
 from workers.training.learnable_rows import read_learnable_rows
-from workers.training.trainer import make_trainer, total_steps
+from workers.training.trainer import make_trainer
 
 
 def train(attempt: Attempt) -> None:
@@ -32,4 +32,4 @@ def train(attempt: Attempt) -> None:
     training, validation = read_learnable_rows(attempt, tokenizer)
     trainer = make_trainer(attempt, model, tokenizer, training, validation)
 
-    attempt.train(trainer, total_steps(trainer), tokenizer)
+    attempt.train(trainer, tokenizer)
